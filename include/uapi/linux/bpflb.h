@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * bpflb - the generic netlink interface. This header is its manual.
+ *
+ * Family "bpflb", version 1. Everything is per network namespace: a socket
+ * sees and changes the namespace that it was opened in. Writing needs
+ * CAP_NET_ADMIN in the user namespace that owns the network namespace.
+ *
+ * Rules that hold for every message
+ *
+ * - Ports and addresses are in network byte order, all other numbers in host
+ *   byte order. An address attribute is binary, 4 bytes (IPv4) or 16 (IPv6).
+ * - Unknown attributes and unknown flag bits are refused. An error carries an
+ *   extended ack: a sentence, and the offset of the attribute it is about.
+ * - ADD makes what does not exist (else EEXIST), SET changes what does (else
+ *   ENOENT) and leaves what is not mentioned as it is, DEL removes it (else
+ *   ENOENT), GET reads one, GET with NLM_F_DUMP reads all that match.
+ * - Every successful change raises the namespace's configuration generation
+ *   by one, however many objects it is about. Replies, dumps and events carry
+ *   the generation that they show (BPFLB_*_A_GENERATION).
+ * - An attribute that only a reply has is marked "reply". It is refused in a
+ *   request.
+ * - What is added later gets new numbers at the end; numbers never change.
+ *
+ * Transactions
+ *
+ * BPFLB_CMD_TXN_BEGIN binds a transaction to the socket. Every service,
+ * backend, node and settings message that the socket sends from then on is
+ * checked against the state that the transaction would leave, and refused or
+ * staged; no packet sees any of it. BPFLB_CMD_TXN_COMMIT makes all of it true
+ * at once; it may still be refused (ENOMEM), and then nothing has changed.
+ * After a refused message the transaction can only be aborted. Closing the
+ * socket aborts it. A namespace has one transaction at a time: a second BEGIN,
+ * and a change by another socket, are refused with EBUSY. A transaction that
+ * got no message for BPFLB_TXN_IDLE_SECONDS is aborted when another socket
+ * wants to write.
+ *
+ * With BPFLB_TXN_F_REPLACE the transaction begins from an empty configuration
+ * and default settings. What it then adds and what existed before are one
+ * object, with its flows, counters and identity, if the key is the same.
+ */
+#ifndef _UAPI_LINUX_BPFLB_H
+#define _UAPI_LINUX_BPFLB_H
+
+#include <linux/types.h>
+
+#define BPFLB_GENL_NAME		"bpflb"
+#define BPFLB_GENL_VERSION	1
+
+/* Multicast groups: changes of the configuration, flows made and gone. */
+#define BPFLB_MCGRP_CONFIG	"config"
+#define BPFLB_MCGRP_FLOW	"flow"
+
+#define BPFLB_NAME_MAX		64	/* of a service, with its final NUL */
+#define BPFLB_FRONTENDS_MAX	64	/* of one service */
+#define BPFLB_SNAT_ADDRS_MAX	16
+#define BPFLB_DSR_DEVICES_MAX	16
+#define BPFLB_WEIGHT_MAX	65535
+#define BPFLB_TXN_IDLE_SECONDS	30
+
+/**
+ * enum bpflb_cmd - what a message asks for, or (in an event) what has happened
+ *
+ * Events have the command of the request that would have caused them: a
+ * SERVICE_ADD, SERVICE_SET or SERVICE_DEL event tells that a service was made,
+ * changed or removed, however that came about, and carries the object as a GET
+ * would. FLOW_ADD exists only as an event.
+ */
+enum bpflb_cmd {
+	BPFLB_CMD_UNSPEC,
+	BPFLB_CMD_STATUS_GET,		/* enum bpflb_status_attr */
+	BPFLB_CMD_SETTINGS_GET,		/* enum bpflb_settings_attr */
+	BPFLB_CMD_SETTINGS_SET,
+	BPFLB_CMD_SERVICE_ADD,		/* enum bpflb_service_attr */
+	BPFLB_CMD_SERVICE_SET,
+	BPFLB_CMD_SERVICE_DEL,
+	BPFLB_CMD_SERVICE_GET,
+	BPFLB_CMD_BACKEND_ADD,		/* enum bpflb_backend_attr */
+	BPFLB_CMD_BACKEND_SET,
+	BPFLB_CMD_BACKEND_DEL,
+	BPFLB_CMD_BACKEND_GET,
+	BPFLB_CMD_NODE_ADD,		/* enum bpflb_node_attr */
+	BPFLB_CMD_NODE_DEL,
+	BPFLB_CMD_NODE_GET,
+	BPFLB_CMD_FLOW_ADD,		/* enum bpflb_flow_attr; event only */
+	BPFLB_CMD_FLOW_DEL,
+	BPFLB_CMD_FLOW_GET,		/* dump only */
+	BPFLB_CMD_STATS_GET,		/* enum bpflb_stats_attr */
+	BPFLB_CMD_TXN_BEGIN,		/* enum bpflb_txn_attr */
+	BPFLB_CMD_TXN_COMMIT,
+	BPFLB_CMD_TXN_ABORT,
+	__BPFLB_CMD_MAX,
+};
+#define BPFLB_CMD_MAX (__BPFLB_CMD_MAX - 1)
+
+/**
+ * enum bpflb_mode - how a packet for a backend on another node gets there
+ * @BPFLB_MODE_SNAT: source rewritten to this node; replies come back here
+ * @BPFLB_MODE_DSR: source kept; the backend's node answers the client directly
+ * @BPFLB_MODE_HYBRID: TCP as in DSR, everything else as in SNAT
+ */
+enum bpflb_mode {
+	BPFLB_MODE_SNAT,
+	BPFLB_MODE_DSR,
+	BPFLB_MODE_HYBRID,
+	__BPFLB_MODE_MAX,
+};
+#define BPFLB_MODE_MAX (__BPFLB_MODE_MAX - 1)
+
+/** enum bpflb_mode_origin - who chose the mode that is in force */
+enum bpflb_mode_origin {
+	BPFLB_MODE_ORIGIN_MODULE,	/* the module's parameter, or its default */
+	BPFLB_MODE_ORIGIN_SET,		/* BPFLB_CMD_SETTINGS_SET */
+};
+
+/**
+ * enum bpflb_policy - a service's external traffic policy
+ * @BPFLB_POLICY_CLUSTER: all backends
+ * @BPFLB_POLICY_LOCAL: backends on this node only, source address kept; where
+ *	there is none the packet is dropped and counted
+ */
+enum bpflb_policy {
+	BPFLB_POLICY_CLUSTER,
+	BPFLB_POLICY_LOCAL,
+	__BPFLB_POLICY_MAX,
+};
+#define BPFLB_POLICY_MAX (__BPFLB_POLICY_MAX - 1)
+
+/** enum bpflb_scheduler - how a new flow's backend is chosen */
+enum bpflb_scheduler {
+	BPFLB_SCHEDULER_RANDOM,		/* weighted */
+	__BPFLB_SCHEDULER_MAX,
+};
+#define BPFLB_SCHEDULER_MAX (__BPFLB_SCHEDULER_MAX - 1)
+
+/**
+ * enum bpflb_dsr_sender - whose DSR notes this node believes
+ *
+ * A note in an IP option travels in a packet with the client's source address,
+ * so its sender can only be told by where it came in. In each case the note
+ * must also name a service of this namespace that has the packet's destination
+ * as a backend on this node.
+ *
+ * @BPFLB_DSR_SENDER_MAC: the frame's source MAC is that of a configured node,
+ *	by the neighbour table of the device that it came in by
+ * @BPFLB_DSR_SENDER_DEVICE: it came in by one of BPFLB_SETTINGS_A_DSR_DEVICE
+ * @BPFLB_DSR_SENDER_ANY: everybody's
+ */
+enum bpflb_dsr_sender {
+	BPFLB_DSR_SENDER_MAC,
+	BPFLB_DSR_SENDER_DEVICE,
+	BPFLB_DSR_SENDER_ANY,
+	__BPFLB_DSR_SENDER_MAX,
+};
+#define BPFLB_DSR_SENDER_MAX (__BPFLB_DSR_SENDER_MAX - 1)
+
+/**
+ * enum bpflb_timeout_attr - BPFLB_SETTINGS_A_TIMEOUTS, each a u32, in seconds
+ *
+ * A flow that saw no packet for its state's timeout is removed.
+ */
+enum bpflb_timeout_attr {
+	BPFLB_TIMEOUT_A_UNSPEC,
+	BPFLB_TIMEOUT_A_TCP_SYN_SENT,		/* 60 */
+	BPFLB_TIMEOUT_A_TCP_SYN_RECEIVED,	/* 60 */
+	BPFLB_TIMEOUT_A_TCP_ESTABLISHED,	/* 8000 */
+	BPFLB_TIMEOUT_A_TCP_FIN,		/* 60 */
+	BPFLB_TIMEOUT_A_TCP_TIME_WAIT,		/* 60 */
+	BPFLB_TIMEOUT_A_TCP_CLOSED,		/* 10 */
+	BPFLB_TIMEOUT_A_UDP_UNREPLIED,		/* 30 */
+	BPFLB_TIMEOUT_A_UDP_REPLIED,		/* 180 */
+	__BPFLB_TIMEOUT_A_MAX,
+};
+#define BPFLB_TIMEOUT_A_MAX (__BPFLB_TIMEOUT_A_MAX - 1)
+
+/** enum bpflb_flow_state - as shown by FLOW_GET; each has the timeout of that name */
+enum bpflb_flow_state {
+	BPFLB_STATE_TCP_SYN_SENT,
+	BPFLB_STATE_TCP_SYN_RECEIVED,
+	BPFLB_STATE_TCP_ESTABLISHED,
+	BPFLB_STATE_TCP_FIN,
+	BPFLB_STATE_TCP_TIME_WAIT,
+	BPFLB_STATE_TCP_CLOSED,
+	BPFLB_STATE_UDP_UNREPLIED,
+	BPFLB_STATE_UDP_REPLIED,
+	__BPFLB_STATE_MAX,
+};
+
+/** enum bpflb_range_attr - a range of ports, both ends in it, host byte order */
+enum bpflb_range_attr {
+	BPFLB_RANGE_A_UNSPEC,
+	BPFLB_RANGE_A_FIRST,		/* u16 */
+	BPFLB_RANGE_A_LAST,		/* u16, not below FIRST */
+	__BPFLB_RANGE_A_MAX,
+};
+#define BPFLB_RANGE_A_MAX (__BPFLB_RANGE_A_MAX - 1)
+
+/**
+ * enum bpflb_status_attr - STATUS_GET (request: no attribute; all are "reply")
+ */
+enum bpflb_status_attr {
+	BPFLB_STATUS_A_UNSPEC,
+	BPFLB_STATUS_A_PAD,
+	BPFLB_STATUS_A_VERSION,		/* string, the module's */
+	BPFLB_STATUS_A_GENERATION,	/* u64 */
+	BPFLB_STATUS_A_MODE,		/* u8, enum bpflb_mode */
+	BPFLB_STATUS_A_MODE_ORIGIN,	/* u8, enum bpflb_mode_origin */
+	BPFLB_STATUS_A_SERVICES,	/* u32, how many there are */
+	BPFLB_STATUS_A_BACKENDS,	/* u32 */
+	BPFLB_STATUS_A_NODES,		/* u32 */
+	BPFLB_STATUS_A_FLOWS,		/* u32 */
+	BPFLB_STATUS_A_FLOWS_MAX,	/* u32 */
+	BPFLB_STATUS_A_FLOW_BUCKETS,	/* u32, of the table that all namespaces share */
+	BPFLB_STATUS_A_DROPS,		/* u64, packets, all reasons */
+	__BPFLB_STATUS_A_MAX,
+};
+#define BPFLB_STATUS_A_MAX (__BPFLB_STATUS_A_MAX - 1)
+
+/**
+ * enum bpflb_settings_attr - SETTINGS_GET, SETTINGS_SET
+ *
+ * SET changes what is given. The two lists (SNAT_ADDR, DSR_DEVICE) are
+ * repeated attributes and are replaced as a whole; to empty one, set its bit
+ * in BPFLB_SETTINGS_A_CLEAR.
+ */
+enum bpflb_settings_attr {
+	BPFLB_SETTINGS_A_UNSPEC,
+	BPFLB_SETTINGS_A_PAD,
+	BPFLB_SETTINGS_A_GENERATION,	/* u64, reply */
+	BPFLB_SETTINGS_A_MODE,		/* u8, enum bpflb_mode */
+	BPFLB_SETTINGS_A_MODE_ORIGIN,	/* u8, enum bpflb_mode_origin, reply */
+	BPFLB_SETTINGS_A_FLOWS_MAX,	/* u32, flows of this namespace, at least 1 */
+	BPFLB_SETTINGS_A_TIMEOUTS,	/* nest, enum bpflb_timeout_attr */
+	BPFLB_SETTINGS_A_SNAT_ADDR,	/* address, repeated; none: the outgoing device's */
+	BPFLB_SETTINGS_A_SNAT_PORTS,	/* nest, enum bpflb_range_attr; 1024 to 65535 */
+	BPFLB_SETTINGS_A_NODEPORTS,	/* nest, enum bpflb_range_attr; 30000 to 32767 */
+	BPFLB_SETTINGS_A_DSR_SENDER,	/* u8, enum bpflb_dsr_sender */
+	BPFLB_SETTINGS_A_DSR_DEVICE,	/* string, repeated: names of devices */
+	BPFLB_SETTINGS_A_CLEAR,		/* u32, enum bpflb_settings_clear, request only */
+	__BPFLB_SETTINGS_A_MAX,
+};
+#define BPFLB_SETTINGS_A_MAX (__BPFLB_SETTINGS_A_MAX - 1)
+
+enum bpflb_settings_clear {
+	BPFLB_SETTINGS_CLEAR_SNAT_ADDR	= 1 << 0,
+	BPFLB_SETTINGS_CLEAR_DSR_DEVICE	= 1 << 1,
+};
+
+/**
+ * enum bpflb_counters_attr - what was counted, in a nest; all "reply"
+ *
+ * Bytes are those of the IPv4 or IPv6 packet, from its header on, as it came
+ * in. "In" is from clients to backends, "out" is from backends to clients. A
+ * node sees no "out" of a DSR flow that it has sent to another node.
+ */
+enum bpflb_counters_attr {
+	BPFLB_COUNTERS_A_UNSPEC,
+	BPFLB_COUNTERS_A_PAD,
+	BPFLB_COUNTERS_A_FLOWS,		/* u64, flows made so far */
+	BPFLB_COUNTERS_A_PACKETS_IN,	/* u64 */
+	BPFLB_COUNTERS_A_BYTES_IN,	/* u64 */
+	BPFLB_COUNTERS_A_PACKETS_OUT,	/* u64 */
+	BPFLB_COUNTERS_A_BYTES_OUT,	/* u64 */
+	BPFLB_COUNTERS_A_DROPS,		/* u64, packets for a service, in its nest only */
+	__BPFLB_COUNTERS_A_MAX,
+};
+#define BPFLB_COUNTERS_A_MAX (__BPFLB_COUNTERS_A_MAX - 1)
+
+/**
+ * enum bpflb_frontend_attr - BPFLB_SERVICE_A_FRONTEND, one address of a service
+ *
+ * Without ADDR it is a node port: it stands for every address of the node
+ * itself but 127.0.0.0/8.
+ */
+enum bpflb_frontend_attr {
+	BPFLB_FRONTEND_A_UNSPEC,
+	BPFLB_FRONTEND_A_ADDR,		/* address */
+	BPFLB_FRONTEND_A_PORT,		/* be16, not 0 */
+	__BPFLB_FRONTEND_A_MAX,
+};
+#define BPFLB_FRONTEND_A_MAX (__BPFLB_FRONTEND_A_MAX - 1)
+
+/**
+ * enum bpflb_service_attr - SERVICE_ADD, SERVICE_SET, SERVICE_DEL, SERVICE_GET
+ *
+ * NAME is the key. ADD needs PROTO and at least one FRONTEND; SET cannot
+ * change PROTO, and given FRONTENDs replace all that the service had. DEL
+ * removes its backends too; TCP flows that exist go on.
+ */
+enum bpflb_service_attr {
+	BPFLB_SERVICE_A_UNSPEC,
+	BPFLB_SERVICE_A_PAD,
+	BPFLB_SERVICE_A_GENERATION,	/* u64, reply */
+	BPFLB_SERVICE_A_NAME,		/* string: a letter or digit, then also . _ - / : */
+	BPFLB_SERVICE_A_PROTO,		/* u8, IPPROTO_TCP or IPPROTO_UDP */
+	BPFLB_SERVICE_A_FRONTEND,	/* nest, repeated, enum bpflb_frontend_attr */
+	BPFLB_SERVICE_A_SCHEDULER,	/* u8, enum bpflb_scheduler; random */
+	BPFLB_SERVICE_A_POLICY,		/* u8, enum bpflb_policy; cluster */
+	BPFLB_SERVICE_A_BACKENDS,	/* u32, how many there are, reply */
+	BPFLB_SERVICE_A_BACKENDS_LOCAL,	/* u32, of these on this node, reply */
+	BPFLB_SERVICE_A_COUNTERS,	/* nest, enum bpflb_counters_attr, reply */
+	__BPFLB_SERVICE_A_MAX,
+};
+#define BPFLB_SERVICE_A_MAX (__BPFLB_SERVICE_A_MAX - 1)
+
+/**
+ * enum bpflb_backend_attr - BACKEND_ADD, BACKEND_SET, BACKEND_DEL, BACKEND_GET
+ *
+ * SERVICE, ADDR and PORT are the key. A dump may be limited to one SERVICE.
+ *
+ * Where a backend runs decides how packets get to it. LOCAL, or a NODE or ADDR
+ * that is an address of this node: here, the source is kept. Another NODE (one
+ * that NODE_ADD has made known): by the mode. Neither: on a machine without
+ * bpflb, always by SNAT. SET with either LOCAL or NODE replaces the other.
+ */
+enum bpflb_backend_attr {
+	BPFLB_BACKEND_A_UNSPEC,
+	BPFLB_BACKEND_A_PAD,
+	BPFLB_BACKEND_A_GENERATION,	/* u64, reply */
+	BPFLB_BACKEND_A_SERVICE,	/* string */
+	BPFLB_BACKEND_A_ADDR,		/* address */
+	BPFLB_BACKEND_A_PORT,		/* be16, not 0 */
+	BPFLB_BACKEND_A_WEIGHT,		/* u32, 0 to 65535; 1. 0: no new flows */
+	BPFLB_BACKEND_A_LOCAL,		/* flag */
+	BPFLB_BACKEND_A_NODE,		/* address of a node */
+	BPFLB_BACKEND_A_HERE,		/* flag, reply: counts as being on this node */
+	BPFLB_BACKEND_A_FLOWS,		/* u32, flows there are now, reply */
+	BPFLB_BACKEND_A_COUNTERS,	/* nest, enum bpflb_counters_attr, reply */
+	__BPFLB_BACKEND_A_MAX,
+};
+#define BPFLB_BACKEND_A_MAX (__BPFLB_BACKEND_A_MAX - 1)
+
+/**
+ * enum bpflb_node_attr - NODE_ADD, NODE_DEL, NODE_GET
+ *
+ * A node that runs bpflb: DSR packets are sent to it, and its notes believed.
+ * One that a backend names can't be removed (EBUSY).
+ */
+enum bpflb_node_attr {
+	BPFLB_NODE_A_UNSPEC,
+	BPFLB_NODE_A_PAD,
+	BPFLB_NODE_A_GENERATION,	/* u64, reply */
+	BPFLB_NODE_A_ADDR,		/* address, the key */
+	BPFLB_NODE_A_SELF,		/* flag, reply: it is an address of this node */
+	BPFLB_NODE_A_BACKENDS,		/* u32, backends that name it, reply */
+	__BPFLB_NODE_A_MAX,
+};
+#define BPFLB_NODE_A_MAX (__BPFLB_NODE_A_MAX - 1)
+
+/**
+ * enum bpflb_flow_kind - what this node does for a flow
+ * @BPFLB_FLOW_LOCAL: balances it to a backend on this node
+ * @BPFLB_FLOW_SNAT: balances it to another node, as its client
+ * @BPFLB_FLOW_DSR_OUT: balances it to another node, which answers the client
+ * @BPFLB_FLOW_DSR_IN: delivers what another node has balanced here by DSR
+ */
+enum bpflb_flow_kind {
+	BPFLB_FLOW_LOCAL,
+	BPFLB_FLOW_SNAT,
+	BPFLB_FLOW_DSR_OUT,
+	BPFLB_FLOW_DSR_IN,
+	__BPFLB_FLOW_KIND_MAX,
+};
+
+/**
+ * enum bpflb_flow_attr - FLOW_GET (a dump), FLOW_DEL, and flow events
+ *
+ * In a request SERVICE, PROTO, CLIENT and BACKEND (with or without their
+ * ports), KIND and STATE are filters: a flow must match all that are given.
+ * FLOW_DEL removes all that match and answers with one message that has COUNT.
+ */
+enum bpflb_flow_attr {
+	BPFLB_FLOW_A_UNSPEC,
+	BPFLB_FLOW_A_PAD,
+	BPFLB_FLOW_A_SERVICE,		/* string */
+	BPFLB_FLOW_A_PROTO,		/* u8 */
+	BPFLB_FLOW_A_KIND,		/* u8, enum bpflb_flow_kind */
+	BPFLB_FLOW_A_STATE,		/* u8, enum bpflb_flow_state */
+	BPFLB_FLOW_A_CLIENT_ADDR,	/* address */
+	BPFLB_FLOW_A_CLIENT_PORT,	/* be16 */
+	BPFLB_FLOW_A_SERVICE_ADDR,	/* address that the client knows, reply */
+	BPFLB_FLOW_A_SERVICE_PORT,	/* be16, reply */
+	BPFLB_FLOW_A_BACKEND_ADDR,	/* address */
+	BPFLB_FLOW_A_BACKEND_PORT,	/* be16 */
+	BPFLB_FLOW_A_SNAT_ADDR,		/* address, reply, SNAT only */
+	BPFLB_FLOW_A_SNAT_PORT,		/* be16, reply: source port that the backend sees */
+	BPFLB_FLOW_A_IDLE,		/* u32, seconds since its last packet, reply */
+	BPFLB_FLOW_A_EXPIRES,		/* u32, seconds until it is removed if none comes, reply */
+	BPFLB_FLOW_A_COUNT,		/* u32, flows removed, reply of FLOW_DEL */
+	__BPFLB_FLOW_A_MAX,
+};
+#define BPFLB_FLOW_A_MAX (__BPFLB_FLOW_A_MAX - 1)
+
+/**
+ * enum bpflb_drop_reason - why a packet was dropped
+ *
+ * STATS_GET names each, so that a tool needs no list of its own.
+ */
+enum bpflb_drop_reason {
+	BPFLB_DROP_NO_BACKEND,		/* the service has no backend that takes new flows */
+	BPFLB_DROP_NO_LOCAL_BACKEND,	/* policy local, and none on this node */
+	BPFLB_DROP_TABLE_FULL,		/* flows_max reached */
+	BPFLB_DROP_NO_MEMORY,
+	BPFLB_DROP_NO_FLOW,		/* a TCP RST of no flow that is known */
+	BPFLB_DROP_NO_SNAT_PORT,	/* every port to this backend is taken */
+	BPFLB_DROP_NO_SNAT_ADDRESS,	/* the outgoing device has no address */
+	BPFLB_DROP_TUPLE_CLASH,		/* another flow to the same backend looks alike */
+	BPFLB_DROP_MALFORMED,		/* truncated or inconsistent headers */
+	BPFLB_DROP_FRAGMENT,		/* a fragment that was not reassembled */
+	BPFLB_DROP_NOTE_NO_ROOM,	/* no room among the IP options for the DSR note */
+	BPFLB_DROP_NOTE_TOO_BIG,	/* with its DSR note larger than the path; client told */
+	BPFLB_DROP_NOTE_SENDER,		/* a DSR note from nobody that is trusted */
+	BPFLB_DROP_NOTE_SERVICE,	/* a DSR note for no service of this backend */
+	BPFLB_DROP_REROUTE,		/* no route to the backend from this node itself */
+	__BPFLB_DROP_MAX,
+};
+
+/** enum bpflb_drop_attr - BPFLB_STATS_A_DROP */
+enum bpflb_drop_attr {
+	BPFLB_DROP_A_UNSPEC,
+	BPFLB_DROP_A_PAD,
+	BPFLB_DROP_A_REASON,		/* u8, enum bpflb_drop_reason */
+	BPFLB_DROP_A_NAME,		/* string, such as "no-backend" */
+	BPFLB_DROP_A_PACKETS,		/* u64 */
+	__BPFLB_DROP_A_MAX,
+};
+#define BPFLB_DROP_A_MAX (__BPFLB_DROP_A_MAX - 1)
+
+/**
+ * enum bpflb_stats_attr - STATS_GET: this namespace's totals (request: no
+ * attribute; all are "reply"). Those of one service or backend are in its
+ * GET as BPFLB_*_A_COUNTERS.
+ */
+enum bpflb_stats_attr {
+	BPFLB_STATS_A_UNSPEC,
+	BPFLB_STATS_A_PAD,
+	BPFLB_STATS_A_GENERATION,	/* u64 */
+	BPFLB_STATS_A_FLOWS,		/* u32, flows there are now */
+	BPFLB_STATS_A_COUNTERS,		/* nest, enum bpflb_counters_attr */
+	BPFLB_STATS_A_DROP,		/* nest, repeated, every reason: enum bpflb_drop_attr */
+	BPFLB_STATS_A_NOTES_SENT,	/* u64, DSR notes put on packets */
+	BPFLB_STATS_A_NOTES_TAKEN,	/* u64, DSR notes believed and taken off */
+	__BPFLB_STATS_A_MAX,
+};
+#define BPFLB_STATS_A_MAX (__BPFLB_STATS_A_MAX - 1)
+
+/** enum bpflb_txn_attr - TXN_BEGIN, TXN_COMMIT, TXN_ABORT */
+enum bpflb_txn_attr {
+	BPFLB_TXN_A_UNSPEC,
+	BPFLB_TXN_A_PAD,
+	BPFLB_TXN_A_FLAGS,		/* u32, enum bpflb_txn_flags; BEGIN only */
+	BPFLB_TXN_A_GENERATION,		/* u64; BEGIN: refuse (ESTALE) unless it is in force;
+					 * reply of COMMIT: the one that is now in force
+					 */
+	__BPFLB_TXN_A_MAX,
+};
+#define BPFLB_TXN_A_MAX (__BPFLB_TXN_A_MAX - 1)
+
+enum bpflb_txn_flags {
+	BPFLB_TXN_F_REPLACE	= 1 << 0,
+};
+
+#endif /* _UAPI_LINUX_BPFLB_H */
