@@ -405,8 +405,6 @@ enum bpflb_drop_reason {
 	BPFLB_DROP_NO_SNAT_PORT,	/* every port to this backend is taken */
 	BPFLB_DROP_NO_SNAT_ADDRESS,	/* the outgoing device has no address */
 	BPFLB_DROP_TUPLE_CLASH,		/* another flow to the same backend looks alike */
-	BPFLB_DROP_MALFORMED,		/* truncated or inconsistent headers */
-	BPFLB_DROP_FRAGMENT,		/* a fragment that was not reassembled */
 	BPFLB_DROP_NOTE_NO_ROOM,	/* no room among the IP options for the DSR note */
 	BPFLB_DROP_NOTE_TOO_BIG,	/* with its DSR note larger than the path; client told */
 	BPFLB_DROP_NOTE_SENDER,		/* a DSR note from nobody that is trusted */
