@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# For people; what kbuild reads is Kbuild. DKMS and kbuild never get here: DKMS calls the kernel's
+# makefile (dkms.conf), and kbuild prefers a Kbuild file to this one.
+
+KVER ?= $(shell uname -r)
+KDIR ?= /lib/modules/$(KVER)/build
+PREFIX ?= /usr/local
+DESTDIR ?=
+# kernels of "make check-all"
+KERNELS ?= 6.1 6.12 uml-debug uml-smp
+
+.PHONY: all modules tools install modules-install tools-install uninstall clean distclean help
+.PHONY: check check-all check-static demo
+.DELETE_ON_ERROR:
+
+all: modules tools ## the module for the running kernel (or KVER=, KDIR=), and lbadm
+
+modules: ## bpflb.ko
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+tools: ## lbadm
+	$(MAKE) -C tools
+
+install: modules-install tools-install ## module and lbadm; knows DESTDIR= and PREFIX=
+
+modules-install:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) modules_install
+	$(if $(DESTDIR),:,depmod -a $(KVER))
+
+tools-install:
+	$(MAKE) -C tools install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+
+uninstall: ## removes what install has put there
+	find $(DESTDIR)/lib/modules/$(KVER)/updates $(DESTDIR)/lib/modules/$(KVER)/extra \
+		-name 'bpflb.ko*' -delete 2>/dev/null || :
+	$(if $(DESTDIR),:,depmod -a $(KVER))
+	$(MAKE) -C tools uninstall DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+
+check: ## unit tests, and the shorter part of the others in a 6.1 guest: under 10 minutes
+	tests/lab/need build lab tests
+	tests/run --kernel 6.1 --subset
+
+check-all: ## every test on every kernel (KERNELS="6.12" for just one)
+	tests/lab/need build lab tests static
+	tests/run $(addprefix --kernel ,$(KERNELS))
+
+check-static: ## sparse, W=1, checkpatch, shellcheck, DKMS
+	tests/lab/need build lab static
+	tests/run static
+
+demo: ## a small cluster in one guest, and what bpflb does in it
+	tests/lab/need build lab tests
+	tests/lab/build 6.1
+	$(MAKE) -C tools
+	tests/demo/run
+
+clean: ## what was built; kernels stay
+	rm -rf build/kmod build/test build/log build/run
+	$(if $(wildcard tools/Makefile),$(MAKE) -C tools clean)
+	$(if $(wildcard tests/unit/Makefile),$(MAKE) -C tests/unit clean)
+	find Kbuild kmod \( -name '*.o' -o -name '.*.cmd' -o -name '.*.d' \) -delete
+	rm -f *.o *.ko *.mod *.mod.c .*.cmd Module.symvers modules.order
+
+distclean: clean ## and the links to kernels; the kernels themselves are in ~/.cache/bpflb
+	rm -rf build
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
