@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The servers of a service. */
+#ifndef _BPFLB_BACKEND_H
+#define _BPFLB_BACKEND_H
+
+#include <linux/refcount.h>
+#include <linux/rhashtable.h>
+
+#include "stats.h"
+#include "tuple.h"
+
+/* Of one namespace: some times what the largest clusters have. */
+#define BPFLB_BACKENDS_MAX	(1 << 21)
+
+struct bpflb_net;
+struct bpflb_node;
+struct bpflb_service;
+
+/**
+ * struct bpflb_backend_conf - what BACKEND_SET can change
+ * @weight: 0: no new flows
+ * @local: said to be on this node
+ * @node: the node it is on, or NULL
+ */
+struct bpflb_backend_conf {
+	u32 weight;
+	bool local;
+	struct bpflb_node *node;
+};
+
+/**
+ * struct bpflb_backend_key - a service's backends are known by address and port
+ * @svc: service
+ * @at: address and port
+ * @zero: no padding, it is hashed as bytes
+ */
+struct bpflb_backend_key {
+	struct bpflb_service *svc;
+	struct bpflb_endpoint at;
+	u32 zero;
+};
+
+/**
+ * struct bpflb_backend - a server of one service
+ * @hash: in bpflb_net.backends
+ * @list: in bpflb_service.backends
+ * @dirty: in bpflb_txn.backends, if it changes in the open transaction
+ * @rcu: to free it
+ * @ref: the configuration, and each flow
+ * @key: its service, a reference, and its address and port
+ * @id: number, unique in the namespace, rising along @list
+ * @live: new flows may come; read by packets
+ * @here: on this node; read by packets
+ * @next_live: @live after the open transaction
+ * @next_here: @here after the commit that is under way
+ * @cur: in force
+ * @next: after the open transaction
+ * @counters: what went to it and came from it
+ *
+ * All but @counters and @ref, and for packets @live and @here: bpflb_net.lock.
+ */
+struct bpflb_backend {
+	struct rhash_head hash;
+	struct list_head list;
+	struct list_head dirty;
+	struct rcu_head rcu;
+	refcount_t ref;
+	struct bpflb_backend_key key;
+	u32 id;
+	bool live;
+	bool here;
+	bool next_live;
+	bool next_here;
+	struct bpflb_backend_conf cur;
+	struct bpflb_backend_conf next;
+	struct bpflb_counters __percpu *counters;
+};
+
+extern const struct rhashtable_params bpflb_backend_params;
+
+static inline bool bpflb_backend_get(struct bpflb_backend *be)
+{
+	return refcount_inc_not_zero(&be->ref);
+}
+
+void bpflb_backend_put(struct bpflb_backend *be);
+struct bpflb_backend *bpflb_backend_find(struct bpflb_net *bn, struct bpflb_service *svc,
+					 const struct bpflb_endpoint *at);
+
+/* The control plane; all with bpflb_net.lock held */
+struct bpflb_backend *bpflb_backend_make(struct bpflb_service *svc,
+					 const struct bpflb_endpoint *at);
+void bpflb_backend_remove(struct bpflb_backend *be);
+void bpflb_backend_touch(struct bpflb_backend *be);
+bool bpflb_backend_differs(const struct bpflb_backend *be);
+bool bpflb_backend_is_here(const struct bpflb_backend *be, const struct bpflb_backend_conf *conf);
+void bpflb_backend_settle(struct bpflb_backend *be, bool keep_next);
+
+#endif

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/random.h>
+
+#include "backend.h"
+#include "balance.h"
+#include "flow.h"
+#include "netns.h"
+#include "sched.h"
+#include "service.h"
+#include "stats.h"
+#include "translate.h"
+
+/* Ports tried for a flow whose MID tuple is taken: by a client that has the
+ * same port open to another service, and comes to the same backend there.
+ */
+#define MPORT_TRIES 32
+
+/* Return: NULL if there is no backend that may be had. */
+static const struct bpflb_slot *choose(const struct bpflb_version *v)
+{
+	u32 n = v->policy == BPFLB_POLICY_LOCAL ? v->sched.n_here : v->sched.n;
+
+	if (!n)
+		return NULL;
+	return &v->slot[bpflb_sched_random(&v->sched, n, get_random_u64())];
+}
+
+static u8 flow_kind(const struct bpflb_settings *s, const struct bpflb_slot *slot, u8 proto)
+{
+	if (slot->where == BPFLB_WHERE_HERE)
+		return BPFLB_FLOW_LOCAL;
+	if (slot->where == BPFLB_WHERE_NODE &&
+	    (s->mode == BPFLB_MODE_DSR ||
+	     (s->mode == BPFLB_MODE_HYBRID && proto == IPPROTO_TCP)))
+		return BPFLB_FLOW_DSR_OUT;
+	return BPFLB_FLOW_SNAT;
+}
+
+static unsigned int keys_of(u8 kind)
+{
+	switch (kind) {
+	case BPFLB_FLOW_DSR_OUT:
+		return BIT(BPFLB_KEY_ORIG);
+	case BPFLB_FLOW_DSR_IN:
+		return BIT(BPFLB_KEY_MID);
+	default:
+		return BIT(BPFLB_KEY_ORIG) | BIT(BPFLB_KEY_MID);
+	}
+}
+
+/* A port of the client's that it is unlikely to use itself at this moment. */
+static __be16 other_port(void)
+{
+	return htons(1024 + get_random_u32_below(65536 - 1024));
+}
+
+/* Return: 0; -EEXIST if another packet of the connection was faster;
+ * -EADDRINUSE if no tuple between client and backend is free.
+ */
+static int link_flow(struct bpflb_flow *flow)
+{
+	unsigned int keys = keys_of(flow->kind), tries;
+	enum bpflb_key clash;
+
+	for (tries = 0; tries < MPORT_TRIES; tries++) {
+		int err = bpflb_flow_link(flow, keys, &clash);
+
+		if (!err || clash == BPFLB_KEY_ORIG || !(keys & BIT(BPFLB_KEY_ORIG)))
+			return err;
+		flow->mport = other_port();
+	}
+	return -EADDRINUSE;
+}
+
+/* Make a flow for a packet to a service, or find the one that another processor
+ * has just made by the tuple that was @seen. Without a flow: why not.
+ */
+static enum bpflb_drop_reason make_flow(struct bpflb_net *bn, struct bpflb_backend *be,
+					const struct bpflb_packet *pkt, u8 kind,
+					const struct bpflb_tuple *seen, struct bpflb_match *m)
+{
+	struct bpflb_flow *flow;
+	int err;
+
+	if (!bpflb_flow_make_room(bn))
+		return BPFLB_DROP_TABLE_FULL;
+	flow = bpflb_flow_alloc(bn, be, pkt, kind);
+	if (!flow)
+		return BPFLB_DROP_NO_MEMORY;
+	/* Met in mid-life: its backend may know nothing of it and must be able
+	 * to answer with an RST that the client believes.
+	 */
+	if (kind == BPFLB_FLOW_DSR_OUT && pkt->tuple.proto == IPPROTO_TCP &&
+	    !bpflb_packet_is_syn(pkt))
+		flow->flags = BPFLB_FLOW_NOTE_ALWAYS;
+
+	err = link_flow(flow);
+	if (!err) {
+		bpflb_flow_announce(flow);
+		*m = (struct bpflb_match){ flow, BPFLB_ROLE_ORIG };
+		return __BPFLB_DROP_MAX;
+	}
+	bpflb_flow_free_unlinked(flow);
+	if (err == -EEXIST)
+		*m = bpflb_flow_find(bn, seen);
+	return m->flow ? __BPFLB_DROP_MAX : BPFLB_DROP_TUPLE_CLASH;
+}
+
+/**
+ * bpflb_balance() - a packet that has no flow: is it for a service?
+ * @bn: namespace
+ * @skb: the packet, in PREROUTING or LOCAL_OUT
+ * @pkt: what it is; follows the change
+ *
+ * Context: RCU, bottom halves off. Return: NF_ACCEPT, and if it was for a
+ * service it is on its way to a backend now; or NF_DROP, and it is counted.
+ */
+unsigned int bpflb_balance(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt)
+{
+	struct bpflb_service *svc = bpflb_service_for(bn, &pkt->tuple);
+	const struct bpflb_version *v;
+	const struct bpflb_slot *slot;
+	enum bpflb_drop_reason reason;
+	struct bpflb_match m = {};
+
+	v = svc ? rcu_dereference(svc->version) : NULL;
+	if (!v)
+		return NF_ACCEPT;
+	if (pkt->tcp_flags & BPFLB_TCP_RST)
+		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NO_FLOW);
+	slot = choose(v);
+	if (!slot)
+		return bpflb_drop(bn, svc, skb, v->policy == BPFLB_POLICY_LOCAL ?
+						BPFLB_DROP_NO_LOCAL_BACKEND :
+						BPFLB_DROP_NO_BACKEND);
+	reason = make_flow(bn, slot->be, pkt,
+			   flow_kind(rcu_dereference(bn->settings), slot, pkt->tuple.proto),
+			   &pkt->tuple, &m);
+	if (!m.flow)
+		return bpflb_drop(bn, svc, skb, reason);
+	return bpflb_translate_dst(skb, pkt, &m);
+}
+
+/**
+ * bpflb_balance_noted() - a packet that another node has balanced to this one
+ * @bn: namespace
+ * @skb: the packet, its note taken off
+ * @pkt: what it is
+ * @be: the backend on this node that it is for
+ * @service: address and port that its note names
+ *
+ * Context: RCU, bottom halves off. Return: NF_ACCEPT, or NF_DROP and counted.
+ */
+unsigned int bpflb_balance_noted(struct bpflb_net *bn, struct sk_buff *skb,
+				 struct bpflb_packet *pkt, struct bpflb_backend *be,
+				 const struct bpflb_endpoint *service)
+{
+	struct bpflb_packet asked = *pkt;
+	enum bpflb_drop_reason reason;
+	struct bpflb_match m = {};
+
+	/* A RST makes no flow, but it is the server's to see. */
+	if (pkt->tcp_flags & BPFLB_TCP_RST)
+		return NF_ACCEPT;
+	asked.tuple.dst = *service;
+	reason = make_flow(bn, be, &asked, BPFLB_FLOW_DSR_IN, &pkt->tuple, &m);
+	return m.flow ? NF_ACCEPT : bpflb_drop(bn, be->key.svc, skb, reason);
+}

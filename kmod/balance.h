@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A packet that no flow was found for: choose a backend, make the flow. */
+#ifndef _BPFLB_BALANCE_H
+#define _BPFLB_BALANCE_H
+
+#include "packet.h"
+
+struct bpflb_backend;
+struct bpflb_net;
+
+unsigned int bpflb_balance(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt);
+unsigned int bpflb_balance_noted(struct bpflb_net *bn, struct sk_buff *skb,
+				 struct bpflb_packet *pkt, struct bpflb_backend *be,
+				 const struct bpflb_endpoint *service);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A dump's parsed attributes have moved. */
+#ifndef _BPFLB_COMPAT_GENL_H
+#define _BPFLB_COMPAT_GENL_H
+
+#include <net/genetlink.h>
+
+static inline struct nlattr **bpflb_dump_attrs(struct netlink_callback *cb)
+{
+#ifdef BPFLB_HAVE_DUMPIT_ATTRS
+	return genl_dumpit_info(cb)->attrs;
+#else
+	return genl_info_dump(cb)->attrs;
+#endif
+}
+
+#endif

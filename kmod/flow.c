@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/build_bug.h>
+#include <linux/slab.h>
+
+#include "backend.h"
+#include "flow.h"
+#include "netns.h"
+#include "nl.h"
+#include "settings.h"
+#include "snat.h"
+#include "stats.h"
+#include "tcp_state.h"
+#include "trace.h"
+
+static struct kmem_cache *flow_cache;
+
+/**
+ * bpflb_flow_alloc() - make a flow for a client's packet
+ * @bn: namespace
+ * @be: backend; a reference is taken
+ * @pkt: the client's packet, its tuple still client -> service
+ * @kind: enum bpflb_flow_kind
+ *
+ * Context: RCU, bottom halves off. Return: the flow, in no chain; NULL if there
+ * is no memory, or the backend is being freed.
+ */
+struct bpflb_flow *bpflb_flow_alloc(struct bpflb_net *bn, struct bpflb_backend *be,
+				    const struct bpflb_packet *pkt, u8 kind)
+{
+	struct bpflb_flow *flow;
+
+	if (!bpflb_backend_get(be))
+		return NULL;
+	flow = kmem_cache_zalloc(flow_cache, GFP_ATOMIC | __GFP_NOWARN);
+	if (!flow) {
+		bpflb_backend_put(be);
+		return NULL;
+	}
+	flow->be = be;
+	flow->bn = bn;
+	flow->counters = bpflb_counters_get(&be->counters);
+	flow->ns = bn->id;
+	flow->proto = pkt->tuple.proto;
+	flow->kind = kind;
+	flow->addr[BPFLB_ADDR_CLIENT] = pkt->tuple.src.addr.ip;
+	flow->addr[BPFLB_ADDR_SERVICE] = pkt->tuple.dst.addr.ip;
+	flow->addr[BPFLB_ADDR_BACKEND] = be->key.at.addr.ip;
+	flow->cport = pkt->tuple.src.port;
+	flow->mport = pkt->tuple.src.port;
+	flow->vport = pkt->tuple.dst.port;
+	flow->bport = be->key.at.port;
+	flow->seen = jiffies;
+	flow->state = flow->proto == IPPROTO_TCP ? BPFLB_STATE_TCP_SYN_SENT :
+						   BPFLB_STATE_UDP_UNREPLIED;
+	return flow;
+}
+
+/**
+ * bpflb_flow_free_unlinked() - give back a flow that never was in the table
+ * @flow: the flow
+ */
+void bpflb_flow_free_unlinked(struct bpflb_flow *flow)
+{
+	bpflb_backend_put(flow->be);
+	kmem_cache_free(flow_cache, flow);
+}
+
+/**
+ * bpflb_flow_announce() - count and tell of a flow that is in the table now
+ * @flow: the flow
+ *
+ * Context: RCU, bottom halves off.
+ */
+void bpflb_flow_announce(struct bpflb_flow *flow)
+{
+	percpu_counter_inc(&flow->bn->flows);
+	bpflb_counters_add(flow->counters, BPFLB_COUNT_FLOWS, 1);
+	trace_bpflb_flow_new(flow->bn->net, flow);
+	bpflb_nl_flow_event(flow, BPFLB_CMD_FLOW_ADD);
+}
+
+static void flow_free_rcu(struct rcu_head *rcu)
+{
+	struct bpflb_flow *flow = container_of(rcu, struct bpflb_flow, rcu);
+
+	bpflb_backend_put(flow->be);
+	kmem_cache_free(flow_cache, flow);
+}
+
+/**
+ * bpflb_flow_kill() - end a flow
+ * @flow: the flow; may be gone already
+ *
+ * Context: RCU, bottom halves off; takes bucket locks.
+ */
+void bpflb_flow_kill(struct bpflb_flow *flow)
+{
+	if (!bpflb_flow_unlink(flow))
+		return;
+	if (flow->keys & BIT(BPFLB_KEY_REPLY))
+		bpflb_snat_release(flow);
+	percpu_counter_dec(&flow->bn->flows);
+	bpflb_counters_add(flow->counters, BPFLB_COUNT_FLOWS_ENDED, 1);
+	trace_bpflb_flow_gone(flow->bn->net, flow);
+	bpflb_nl_flow_event(flow, BPFLB_CMD_FLOW_DEL);
+	call_rcu(&flow->rcu, flow_free_rcu);
+}
+
+/**
+ * bpflb_flow_timeout() - how long a flow may be idle
+ * @flow: the flow
+ *
+ * Context: RCU. Return: jiffies.
+ */
+u32 bpflb_flow_timeout(const struct bpflb_flow *flow)
+{
+	return rcu_dereference(flow->bn->settings)->timeout[READ_ONCE(flow->state)] * HZ;
+}
+
+bool bpflb_flow_is_expired(const struct bpflb_flow *flow)
+{
+	return bpflb_flow_idle(flow) > bpflb_flow_timeout(flow);
+}
+
+/**
+ * bpflb_flow_saw() - a packet of the flow went by
+ * @flow: the flow
+ * @pkt: the packet
+ * @from_backend: who sent it
+ *
+ * Writes to the flow only what has changed, and the time at most once a
+ * second: its cache line stays shared while the flow is in one state.
+ *
+ * Context: RCU, bottom halves off.
+ */
+void bpflb_flow_saw(struct bpflb_flow *flow, const struct bpflb_packet *pkt, bool from_backend)
+{
+	if (flow->proto == IPPROTO_TCP) {
+		struct bpflb_tcp now = { READ_ONCE(flow->state), READ_ONCE(flow->closed) };
+		struct bpflb_tcp next = bpflb_tcp_next(now, pkt->tcp_flags, from_backend,
+						       flow->kind == BPFLB_FLOW_DSR_OUT);
+
+		if (next.closed != now.closed)
+			WRITE_ONCE(flow->closed, next.closed);
+		if (next.state != now.state)
+			WRITE_ONCE(flow->state, next.state);
+	} else if (from_backend && READ_ONCE(flow->state) == BPFLB_STATE_UDP_UNREPLIED) {
+		WRITE_ONCE(flow->state, BPFLB_STATE_UDP_REPLIED);
+	}
+	if (bpflb_flow_idle(flow) >= HZ)
+		WRITE_ONCE(flow->seen, (u32)jiffies);
+	bpflb_counters_packet(flow->counters, pkt->len, from_backend);
+}
+
+struct room {
+	struct bpflb_net *bn;
+	struct bpflb_flow *unreplied;
+};
+
+static bool room_visit(struct bpflb_flow *flow, void *arg)
+{
+	struct room *room = arg;
+
+	if (flow->bn != room->bn)
+		return true;
+	if (bpflb_flow_is_expired(flow)) {
+		bpflb_flow_kill(flow);
+		return false;
+	}
+	if (bpflb_flow_is_unreplied(flow) &&
+	    (!room->unreplied || bpflb_flow_idle(flow) > bpflb_flow_idle(room->unreplied)))
+		room->unreplied = flow;
+	return true;
+}
+
+/* Chains looked at for something to evict. Mostly the first has it: where the
+ * table is full of flows, so are they.
+ */
+#define ROOM_BUCKETS 64
+
+/**
+ * bpflb_flow_make_room() - may the namespace have one more flow?
+ * @bn: namespace
+ *
+ * Where flows_max is reached, an expired flow in some chains is ended,
+ * else the one of them that has waited longest for its first answer.
+ *
+ * Context: RCU, bottom halves off. Return: false if the table is full.
+ */
+bool bpflb_flow_make_room(struct bpflb_net *bn)
+{
+	struct room room = { .bn = bn };
+	u32 max = rcu_dereference(bn->settings)->flows_max;
+	u32 i, at;
+
+	if (percpu_counter_compare(&bn->flows, max) < 0)
+		return true;
+	at = get_random_u32();
+	for (i = 0; i < ROOM_BUCKETS; i++)
+		if (!bpflb_flow_walk((at + i) & (bpflb_flow_table_buckets() - 1),
+				     room_visit, &room))
+			return true;
+	if (!room.unreplied)
+		return false;
+	bpflb_flow_kill(room.unreplied);
+	return true;
+}
+
+int bpflb_flow_init(void)
+{
+	int err;
+
+	BUILD_BUG_ON(sizeof(struct bpflb_flow) > 128);
+	BUILD_BUG_ON(offsetof(struct bpflb_flow, addr) + sizeof_field(struct bpflb_flow, addr) -
+		     offsetof(struct bpflb_flow, link) > 64);
+	flow_cache = kmem_cache_create("bpflb_flow", sizeof(struct bpflb_flow), 64, 0, NULL);
+	if (!flow_cache)
+		return -ENOMEM;
+	err = bpflb_flow_table_init();
+	if (err)
+		kmem_cache_destroy(flow_cache);
+	return err;
+}
+
+/* After the last RCU callback has run. */
+void bpflb_flow_exit(void)
+{
+	bpflb_flow_table_exit();
+	kmem_cache_destroy(flow_cache);
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Flows, and the table they are found in. */
+#ifndef _BPFLB_FLOW_H
+#define _BPFLB_FLOW_H
+
+#include <linux/bpflb.h>
+#include <linux/cache.h>
+#include <linux/jiffies.h>
+#include <linux/rcupdate.h>
+
+#include "packet.h"
+#include "tuple.h"
+
+struct bpflb_backend;
+struct bpflb_counters;
+struct bpflb_net;
+
+/**
+ * enum bpflb_key - the tuples that a flow is found by
+ * @BPFLB_KEY_ORIG: client -> service, as the client sends it
+ * @BPFLB_KEY_MID: client -> backend, between our hooks, and its reverse: the
+ *	one story that routing, firewall and conntrack see
+ * @BPFLB_KEY_REPLY: backend -> this node's address and port (SNAT only)
+ *
+ * A flow has the keys that its kind needs: LOCAL has ORIG and MID; SNAT these
+ * and, once its first packet is on its way out, REPLY; DSR_OUT has ORIG only;
+ * DSR_IN has MID only.
+ */
+enum bpflb_key {
+	BPFLB_KEY_ORIG,
+	BPFLB_KEY_MID,
+	BPFLB_KEY_REPLY,
+	BPFLB_KEYS,
+};
+
+/**
+ * enum bpflb_role - what a packet is to the flow that was found for it
+ * @BPFLB_ROLE_ORIG: client -> service
+ * @BPFLB_ROLE_REPLY: backend -> this node's SNAT address
+ * @BPFLB_ROLE_MID_ORIG: client -> backend
+ * @BPFLB_ROLE_MID_REPLY: backend -> client
+ */
+enum bpflb_role {
+	BPFLB_ROLE_ORIG,
+	BPFLB_ROLE_REPLY,
+	BPFLB_ROLE_MID_ORIG,
+	BPFLB_ROLE_MID_REPLY,
+};
+
+/* Bits of bpflb_flow.flags */
+#define BPFLB_FLOW_DEAD		0x01	/* out of the table; under the bucket locks */
+#define BPFLB_FLOW_NOTE_ALWAYS	0x02	/* a DSR note on each packet, not only on the SYN */
+
+/* Where the addresses of an IPv4 flow are in bpflb_flow.addr */
+enum {
+	BPFLB_ADDR_CLIENT,
+	BPFLB_ADDR_SERVICE,
+	BPFLB_ADDR_BACKEND,
+	BPFLB_ADDR_SNAT,
+	BPFLB_ADDRS,
+};
+
+/**
+ * struct bpflb_flow - one balanced connection, or UDP exchange
+ * @be: its backend, a reference; never changes
+ * @bn: its namespace
+ * @counters: @be's, or NULL if there was no memory for them
+ * @rcu: to free it
+ * @link: one for each key: the next link in its bucket, tagged; bucket locks
+ * @seen: jiffies of the last packet, at most a second late
+ * @ns: number of the namespace, as in the hash
+ * @cport: port of the client
+ * @vport: port of the service
+ * @bport: port of the backend
+ * @sport: SNAT: port of this node, to the backend
+ * @mport: the client's port between our hooks; @cport unless that was taken
+ * @proto: IPPROTO_TCP or IPPROTO_UDP
+ * @kind: enum bpflb_flow_kind; never changes
+ * @state: enum bpflb_flow_state
+ * @closed: BPFLB_CLOSED_*, for TCP
+ * @flags: BPFLB_FLOW_*
+ * @keys: bits of the enum bpflb_key that are in the table; lock of MID's bucket,
+ *	or of ORIG's where there is no MID
+ * @addr: BPFLB_ADDR_*
+ *
+ * Readers hold RCU and take no reference. What a lookup compares is in one
+ * cache line, the second of an IPv4 flow's two; an IPv6 flow's addresses end a
+ * line later.
+ */
+struct bpflb_flow {
+	struct bpflb_backend *be;
+	struct bpflb_net *bn;
+	struct bpflb_counters __percpu *counters;
+	struct rcu_head rcu;
+
+	unsigned long link[BPFLB_KEYS] __aligned(64);
+	u32 seen;
+	u32 ns;
+	__be16 cport;
+	__be16 vport;
+	__be16 bport;
+	__be16 sport;
+	__be16 mport;
+	u8 proto;
+	u8 kind;
+	u8 state;
+	u8 closed;
+	u8 flags;
+	u8 keys;
+	__be32 addr[BPFLB_ADDRS];
+};
+
+/**
+ * struct bpflb_match - a flow that was found
+ * @flow: NULL: none was
+ * @role: what the packet is to it
+ */
+struct bpflb_match {
+	struct bpflb_flow *flow;
+	enum bpflb_role role;
+};
+
+/* flow_table.c: finding, linking, unlinking */
+int bpflb_flow_table_init(void);
+void bpflb_flow_table_exit(void);
+u32 bpflb_flow_table_buckets(void);
+struct bpflb_match bpflb_flow_find(const struct bpflb_net *bn, const struct bpflb_tuple *t);
+struct bpflb_match bpflb_flow_find_mid(const struct bpflb_net *bn, const struct bpflb_tuple *t);
+int bpflb_flow_link(struct bpflb_flow *flow, unsigned int keys, enum bpflb_key *clash);
+int bpflb_flow_link_reply(struct bpflb_flow *flow, __be32 addr, __be16 port);
+bool bpflb_flow_unlink(struct bpflb_flow *flow);
+bool bpflb_flow_walk(u32 bucket, bool (*visit)(struct bpflb_flow *flow, void *arg), void *arg);
+
+/* flow.c: making, ageing, ending */
+int bpflb_flow_init(void);
+void bpflb_flow_exit(void);
+struct bpflb_flow *bpflb_flow_alloc(struct bpflb_net *bn, struct bpflb_backend *be,
+				    const struct bpflb_packet *pkt, u8 kind);
+void bpflb_flow_free_unlinked(struct bpflb_flow *flow);
+void bpflb_flow_announce(struct bpflb_flow *flow);
+void bpflb_flow_kill(struct bpflb_flow *flow);
+bool bpflb_flow_make_room(struct bpflb_net *bn);
+u32 bpflb_flow_timeout(const struct bpflb_flow *flow);
+bool bpflb_flow_is_expired(const struct bpflb_flow *flow);
+void bpflb_flow_saw(struct bpflb_flow *flow, const struct bpflb_packet *pkt, bool from_backend);
+
+static inline u32 bpflb_flow_idle(const struct bpflb_flow *flow)
+{
+	return (u32)jiffies - READ_ONCE(flow->seen);
+}
+
+static inline bool bpflb_flow_is_unreplied(const struct bpflb_flow *flow)
+{
+	u8 state = READ_ONCE(flow->state);
+
+	return state == BPFLB_STATE_TCP_SYN_SENT || state == BPFLB_STATE_UDP_UNREPLIED;
+}
+
+#endif

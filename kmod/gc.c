@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One worker goes round the flow table, a part of it at a time. A flow that has
+ * expired is no longer used from that moment on (bpflb_flow_serves()), so when
+ * the worker comes by only decides when its memory and its port are free again.
+ */
+#include <linux/ktime.h>
+#include <linux/mutex.h>
+#include <linux/workqueue.h>
+
+#include "flow.h"
+#include "gc.h"
+
+#define GC_INTERVAL	(HZ / 10)
+#define GC_PARTS	16		/* intervals for one round */
+#define GC_BUDGET_NS	(2 * NSEC_PER_MSEC)
+
+static void gc_work(struct work_struct *work);
+static DECLARE_DELAYED_WORK(gc_dwork, gc_work);
+static DEFINE_MUTEX(gc_lock);
+static unsigned int gc_users;	/* namespaces with hooks; gc_lock */
+static u32 gc_at;		/* next bucket; the worker's own */
+
+static bool gc_visit(struct bpflb_flow *flow, void *arg)
+{
+	if (bpflb_flow_is_expired(flow))
+		bpflb_flow_kill(flow);
+	return true;
+}
+
+static void visit_bucket(u32 bucket, bool (*visit)(struct bpflb_flow *flow, void *arg), void *arg)
+{
+	local_bh_disable();
+	rcu_read_lock();
+	bpflb_flow_walk(bucket, visit, arg);
+	rcu_read_unlock();
+	local_bh_enable();
+}
+
+static void gc_work(struct work_struct *work)
+{
+	u32 buckets = bpflb_flow_table_buckets();
+	u64 until = ktime_get_ns() + GC_BUDGET_NS;
+	u32 n = max(buckets / GC_PARTS, 64U);
+
+	while (n--) {
+		visit_bucket(gc_at, gc_visit, NULL);
+		gc_at = (gc_at + 1) & (buckets - 1);
+		if (n % 64)
+			continue;
+		cond_resched();
+		if (ktime_get_ns() > until)
+			break;
+	}
+	queue_delayed_work(system_power_efficient_wq, &gc_dwork, GC_INTERVAL);
+}
+
+/**
+ * bpflb_gc_start() - one more namespace has flows
+ *
+ * Context: process.
+ */
+void bpflb_gc_start(void)
+{
+	mutex_lock(&gc_lock);
+	if (!gc_users++)
+		queue_delayed_work(system_power_efficient_wq, &gc_dwork, GC_INTERVAL);
+	mutex_unlock(&gc_lock);
+}
+
+/**
+ * bpflb_gc_stop() - one namespace less has flows
+ *
+ * Context: process.
+ */
+void bpflb_gc_stop(void)
+{
+	mutex_lock(&gc_lock);
+	if (!--gc_users)
+		cancel_delayed_work_sync(&gc_dwork);
+	mutex_unlock(&gc_lock);
+}
+
+static bool flush_visit(struct bpflb_flow *flow, void *bn)
+{
+	if (flow->bn == bn)
+		bpflb_flow_kill(flow);
+	return true;
+}
+
+/**
+ * bpflb_gc_flush() - end all flows of a namespace
+ * @bn: namespace, no packet of which is in a hook any more
+ *
+ * Context: process.
+ */
+void bpflb_gc_flush(struct bpflb_net *bn)
+{
+	u32 i;
+
+	for (i = 0; i < bpflb_flow_table_buckets(); i++) {
+		visit_bucket(i, flush_visit, bn);
+		if (!(i % 1024))
+			cond_resched();
+	}
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Ending flows whose time is over. */
+#ifndef _BPFLB_GC_H
+#define _BPFLB_GC_H
+
+struct bpflb_net;
+
+void bpflb_gc_start(void);
+void bpflb_gc_stop(void);
+void bpflb_gc_flush(struct bpflb_net *bn);
+
+#endif

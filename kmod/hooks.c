@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The four hooks that packets come by, and nothing else. */
+#include <linux/ip.h>
+#include <linux/netfilter_ipv4.h>
+#include <net/ip.h>
+#include <net/netfilter/ipv4/nf_defrag_ipv4.h>
+
+#include "balance.h"
+#include "dsr.h"
+#include "flow.h"
+#include "gc.h"
+#include "hooks.h"
+#include "netns.h"
+#include "stats.h"
+#include "translate.h"
+
+/* A packet comes in. Its destination is rewritten if it is for a service, or an
+ * answer to this node's SNAT.
+ */
+static unsigned int come_in(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt)
+{
+	struct bpflb_match m = bpflb_flow_find(bn, &pkt->tuple);
+
+	if (m.flow && bpflb_flow_serves(&m, pkt))
+		return bpflb_translate_dst(skb, pkt, &m);
+	if (m.flow)
+		bpflb_flow_kill(m.flow);
+	return bpflb_balance(bn, skb, pkt);
+}
+
+/* A packet leaves. Its source is rewritten if it is part of a flow. */
+static unsigned int leave(struct bpflb_net *bn, struct sk_buff *skb, const struct net_device *out)
+{
+	struct bpflb_packet pkt;
+	struct bpflb_match m;
+
+	if (!bpflb_packet_parse4(skb, &pkt))
+		return NF_ACCEPT;
+	m = bpflb_flow_find_mid(bn, &pkt.tuple);
+	return m.flow ? bpflb_translate_src(skb, &pkt, &m, out) : NF_ACCEPT;
+}
+
+static unsigned int pre_routing(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	struct bpflb_net *bn = bpflb_net(state->net);
+	struct bpflb_packet pkt;
+
+	if (skb->pkt_type != PACKET_HOST || !bpflb_packet_parse4(skb, &pkt))
+		return NF_ACCEPT;
+	if (unlikely(ip_hdr(skb)->ihl > 5)) {
+		unsigned int verdict = bpflb_dsr_receive(bn, skb, &pkt);
+
+		if (verdict != NF_ACCEPT)
+			return verdict;
+	}
+	return come_in(bn, skb, &pkt);
+}
+
+static unsigned int local_out(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	struct bpflb_net *bn = bpflb_net(state->net);
+	struct bpflb_packet pkt;
+	unsigned int verdict;
+	__be32 dst;
+
+	if (!bpflb_packet_parse4(skb, &pkt))
+		return NF_ACCEPT;
+	dst = pkt.tuple.dst.addr.ip;
+	local_bh_disable();
+	verdict = come_in(bn, skb, &pkt);
+	if (verdict == NF_ACCEPT && pkt.tuple.dst.addr.ip != dst &&
+	    ip_route_me_harder(state->net, state->sk, skb, RTN_UNSPEC))
+		verdict = bpflb_drop(bn, NULL, skb, BPFLB_DROP_REROUTE);
+	local_bh_enable();
+	return verdict;
+}
+
+static unsigned int post_routing(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	unsigned int verdict;
+
+	local_bh_disable();
+	verdict = leave(bpflb_net(state->net), skb, state->out);
+	local_bh_enable();
+	return verdict;
+}
+
+static unsigned int local_in(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	return leave(bpflb_net(state->net), skb, NULL);
+}
+
+/* The outermost that can be had, so that all others see one story: behind
+ * defragmentation and raw, before conntrack; behind source NAT, just before
+ * conntrack confirms (at INT_MAX; at equal priority a later registration would
+ * run first).
+ */
+#define PRI_COME_IN	(NF_IP_PRI_CONNTRACK - 10)
+#define PRI_LEAVE	(INT_MAX - 1)
+
+static const struct nf_hook_ops hook_ops[] = {
+	{
+		.hook = pre_routing,
+		.pf = NFPROTO_IPV4,
+		.hooknum = NF_INET_PRE_ROUTING,
+		.priority = PRI_COME_IN,
+	}, {
+		.hook = local_out,
+		.pf = NFPROTO_IPV4,
+		.hooknum = NF_INET_LOCAL_OUT,
+		.priority = PRI_COME_IN,
+	}, {
+		.hook = post_routing,
+		.pf = NFPROTO_IPV4,
+		.hooknum = NF_INET_POST_ROUTING,
+		.priority = PRI_LEAVE,
+	}, {
+		.hook = local_in,
+		.pf = NFPROTO_IPV4,
+		.hooknum = NF_INET_LOCAL_IN,
+		.priority = PRI_LEAVE,
+	},
+};
+
+/**
+ * bpflb_hooks_register() - let the namespace's packets come by
+ * @bn: namespace
+ *
+ * Context: process, bpflb_net.lock. Return: 0 (also if they do already), or an
+ * error of the kernel's.
+ */
+int bpflb_hooks_register(struct bpflb_net *bn)
+{
+	int err;
+
+	if (bn->hooks)
+		return 0;
+	err = nf_defrag_ipv4_enable(bn->net);
+	if (err)
+		return err;
+	err = nf_register_net_hooks(bn->net, hook_ops, ARRAY_SIZE(hook_ops));
+	if (err) {
+		nf_defrag_ipv4_disable(bn->net);
+		return err;
+	}
+	bn->hooks = true;
+	bpflb_gc_start();
+	return 0;
+}
+
+/**
+ * bpflb_hooks_unregister() - no more packets
+ * @bn: namespace
+ *
+ * A packet may still be in a hook until RCU readers are through.
+ *
+ * Context: process, bpflb_net.lock, or the namespace's end.
+ */
+void bpflb_hooks_unregister(struct bpflb_net *bn)
+{
+	if (!bn->hooks)
+		return;
+	nf_unregister_net_hooks(bn->net, hook_ops, ARRAY_SIZE(hook_ops));
+	nf_defrag_ipv4_disable(bn->net);
+	bn->hooks = false;
+	bpflb_gc_stop();
+}
+
+/**
+ * bpflb_hooks_follow() - unregister the hooks where they have nothing to do
+ * @bn: namespace
+ *
+ * That is without service or node, and once flows that outlive their service
+ * are gone too.
+ *
+ * Context: process, bpflb_net.lock.
+ */
+void bpflb_hooks_follow(struct bpflb_net *bn)
+{
+	if (bn->hooks && !bn->n_services && !bn->n_nodes && !bn->txn.open &&
+	    !percpu_counter_sum(&bn->flows))
+		bpflb_hooks_unregister(bn);
+}

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/idr.h>
+#include <linux/inetdevice.h>
+#include <linux/netlink.h>
+#include <linux/slab.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
+#include <net/route.h>
+
+#include "backend.h"
+#include "gc.h"
+#include "hooks.h"
+#include "netns.h"
+#include "node.h"
+#include "service.h"
+#include "snat.h"
+#include "stats.h"
+
+static unsigned int net_id;
+static DEFINE_IDA(net_ida);
+
+#define NET_ID_MAX (BIT(24) - 1)	/* what bpflb_tuple_hash() takes */
+
+struct bpflb_net *bpflb_net(const struct net *net)
+{
+	return net_generic(net, net_id);
+}
+
+/**
+ * bpflb_addr_is_own() - is it an address of this node?
+ * @net: namespace
+ * @addr: the address
+ *
+ * Context: any.
+ */
+bool bpflb_addr_is_own(struct net *net, const union nf_inet_addr *addr)
+{
+	return inet_addr_type(net, addr->ip) == RTN_LOCAL;
+}
+
+/* Which nodes and backends are on this node depends on its addresses. */
+static void readdress(struct work_struct *work)
+{
+	struct bpflb_net *bn = container_of(work, struct bpflb_net, readdress);
+	struct bpflb_backend *be;
+	struct bpflb_service *svc;
+	struct bpflb_node *node;
+	unsigned long id;
+	bool moved;
+
+	mutex_lock(&bn->lock);
+	/* The transaction's end will call again. */
+	if (bn->txn.open || bn->dying)
+		goto out;
+	list_for_each_entry(node, &bn->node_list, all)
+		node->self = bpflb_addr_is_own(bn->net, &node->addr);
+	xa_for_each(&bn->service_ids, id, svc) {
+		moved = false;
+		list_for_each_entry(be, &svc->backends, list)
+			moved |= bpflb_backend_is_here(be, &be->cur) != be->here;
+		/* Without memory it stays as it was until the next change. */
+		if (moved && !bpflb_service_build(svc))
+			bpflb_service_switch(svc);
+	}
+out:
+	mutex_unlock(&bn->lock);
+}
+
+static int tables_init(struct bpflb_net *bn)
+{
+	int err;
+
+	err = rhashtable_init(&bn->frontends, &bpflb_frontend_params);
+	if (err)
+		return err;
+	err = rhashtable_init(&bn->backends, &bpflb_backend_params);
+	if (err)
+		goto err_frontends;
+	err = rhashtable_init(&bn->nodes, &bpflb_node_params);
+	if (err)
+		goto err_backends;
+	err = rhashtable_init(&bn->services, &bpflb_service_params);
+	if (err)
+		goto err_nodes;
+	err = rhashtable_init(&bn->snat_pools, &bpflb_snat_pool_params);
+	if (err)
+		goto err_services;
+	return 0;
+
+err_services:
+	rhashtable_destroy(&bn->services);
+err_nodes:
+	rhashtable_destroy(&bn->nodes);
+err_backends:
+	rhashtable_destroy(&bn->backends);
+err_frontends:
+	rhashtable_destroy(&bn->frontends);
+	return err;
+}
+
+static void tables_exit(struct bpflb_net *bn)
+{
+	bpflb_snat_pools_free(&bn->snat_pools);
+	rhashtable_destroy(&bn->services);
+	rhashtable_destroy(&bn->nodes);
+	rhashtable_destroy(&bn->backends);
+	rhashtable_destroy(&bn->frontends);
+}
+
+static int __net_init net_init(struct net *net)
+{
+	struct bpflb_net *bn = bpflb_net(net);
+	struct bpflb_settings *settings;
+	int err;
+
+	bn->net = net;
+	mutex_init(&bn->lock);
+	xa_init(&bn->service_ids);
+	INIT_LIST_HEAD(&bn->node_list);
+	INIT_WORK(&bn->readdress, readdress);
+	bpflb_txn_net_init(bn);
+
+	err = ida_alloc_max(&net_ida, NET_ID_MAX, GFP_KERNEL);
+	if (err < 0)
+		return err;
+	bn->id = err;
+	err = -ENOMEM;
+	settings = bpflb_settings_default();
+	if (!settings)
+		goto err_id;
+	RCU_INIT_POINTER(bn->settings, settings);
+	bn->counters = alloc_percpu(struct bpflb_net_counters);
+	if (!bn->counters)
+		goto err_settings;
+	err = percpu_counter_init(&bn->flows, 0, GFP_KERNEL);
+	if (err)
+		goto err_counters;
+	err = tables_init(bn);
+	if (err)
+		goto err_flows;
+	return 0;
+
+err_flows:
+	percpu_counter_destroy(&bn->flows);
+err_counters:
+	free_percpu(bn->counters);
+err_settings:
+	kfree(settings);
+err_id:
+	ida_free(&net_ida, bn->id);
+	return err;
+}
+
+/* First no packets any more; the core waits for those that are in a hook. */
+static void __net_exit net_pre_exit(struct net *net)
+{
+	struct bpflb_net *bn = bpflb_net(net);
+
+	mutex_lock(&bn->lock);
+	bn->dying = true;
+	bpflb_hooks_unregister(bn);
+	mutex_unlock(&bn->lock);
+}
+
+static void __net_exit net_empty(struct bpflb_net *bn)
+{
+	cancel_work_sync(&bn->readdress);
+	bpflb_gc_flush(bn);
+	mutex_lock(&bn->lock);
+	bpflb_txn_net_exit(bn);
+	mutex_unlock(&bn->lock);
+	cancel_work_sync(&bn->readdress);
+}
+
+static void __net_exit net_free(struct bpflb_net *bn)
+{
+	tables_exit(bn);
+	percpu_counter_destroy(&bn->flows);
+	free_percpu(bn->counters);
+	kfree(rcu_access_pointer(bn->settings));
+	xa_destroy(&bn->service_ids);
+	ida_free(&net_ida, bn->id);
+}
+
+static void __net_exit net_exit_batch(struct list_head *list)
+{
+	struct net *net;
+
+	list_for_each_entry(net, list, exit_list)
+		net_empty(bpflb_net(net));
+	/* The flow worker, or a flow's end, may still look at a namespace. */
+	synchronize_rcu();
+	list_for_each_entry(net, list, exit_list)
+		net_free(bpflb_net(net));
+}
+
+static struct pernet_operations net_ops = {
+	.init = net_init,
+	.pre_exit = net_pre_exit,
+	.exit_batch = net_exit_batch,
+	.id = &net_id,
+	.size = sizeof(struct bpflb_net),
+};
+
+static int inetaddr_event(struct notifier_block *nb, unsigned long event, void *ptr)
+{
+	const struct in_ifaddr *ifa = ptr;
+	struct bpflb_net *bn = bpflb_net(dev_net(ifa->ifa_dev->dev));
+
+	if (!READ_ONCE(bn->dying))
+		schedule_work(&bn->readdress);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block inetaddr_nb = {
+	.notifier_call = inetaddr_event,
+};
+
+static int netlink_event(struct notifier_block *nb, unsigned long event, void *ptr)
+{
+	const struct netlink_notify *n = ptr;
+	struct bpflb_net *bn;
+
+	if (event != NETLINK_URELEASE || n->protocol != NETLINK_GENERIC)
+		return NOTIFY_DONE;
+	bn = bpflb_net(n->net);
+	mutex_lock(&bn->lock);
+	bpflb_txn_owner_gone(bn, n->portid);
+	mutex_unlock(&bn->lock);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block netlink_nb = {
+	.notifier_call = netlink_event,
+};
+
+/**
+ * bpflb_net_init() - begin in all namespaces
+ *
+ * Return: 0 or an error of the kernel's.
+ */
+int bpflb_net_init(void)
+{
+	int err = register_pernet_subsys(&net_ops);
+
+	if (err)
+		return err;
+	err = register_inetaddr_notifier(&inetaddr_nb);
+	if (err)
+		goto err_pernet;
+	err = netlink_register_notifier(&netlink_nb);
+	if (err)
+		goto err_inetaddr;
+	return 0;
+
+err_inetaddr:
+	unregister_inetaddr_notifier(&inetaddr_nb);
+err_pernet:
+	unregister_pernet_subsys(&net_ops);
+	return err;
+}
+
+/** bpflb_net_exit() - end in all namespaces */
+void bpflb_net_exit(void)
+{
+	netlink_unregister_notifier(&netlink_nb);
+	unregister_inetaddr_notifier(&inetaddr_nb);
+	unregister_pernet_subsys(&net_ops);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What bpflb keeps for each network namespace. */
+#ifndef _BPFLB_NETNS_H
+#define _BPFLB_NETNS_H
+
+#include <linux/mutex.h>
+#include <linux/percpu_counter.h>
+#include <linux/rhashtable.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+#include "settings.h"
+#include "txn.h"
+
+struct bpflb_net_counters;
+
+/**
+ * struct bpflb_net - a namespace
+ * @net: the kernel's side of it
+ * @id: number, as in the flow table's hash; below 2^24
+ * @settings: what packets go by
+ * @frontends: struct bpflb_frontend, by address
+ * @backends: struct bpflb_backend, by service and address
+ * @nodes: struct bpflb_node, by address
+ * @snat_pools: struct bpflb_snat_pool, by backend and source address
+ * @counters: drops and notes
+ * @flows: how many there are
+ * @lock: for all that follows, and every change of the above but @flows
+ * @services: struct bpflb_service, by name and protocol
+ * @service_ids: the same, by number
+ * @node_list: the same as @nodes; packets walk it under RCU
+ * @last_service_id: the newest number
+ * @last_backend_id: the newest number
+ * @last_node_id: the newest number
+ * @n_services: live ones
+ * @n_backends: live ones
+ * @n_nodes: live ones
+ * @generation: of the configuration
+ * @hooks: the netfilter hooks are registered
+ * @dying: the namespace ends
+ * @txn: the open transaction
+ * @readdress: looks again which addresses are this node's own
+ */
+struct bpflb_net {
+	struct net *net;
+	u32 id;
+	struct bpflb_settings __rcu *settings;
+	struct rhashtable frontends;
+	struct rhashtable backends;
+	struct rhashtable nodes;
+	struct rhashtable snat_pools;
+	struct bpflb_net_counters __percpu *counters;
+	struct percpu_counter flows;
+
+	struct mutex lock;
+	struct rhashtable services;
+	struct xarray service_ids;
+	struct list_head node_list;
+	u32 last_service_id;
+	u32 last_backend_id;
+	u32 last_node_id;
+	u32 n_services;
+	u32 n_backends;
+	u32 n_nodes;
+	u64 generation;
+	bool hooks;
+	bool dying;
+	struct bpflb_txn txn;
+	struct work_struct readdress;
+};
+
+extern unsigned int bpflb_net_id;
+
+struct bpflb_net *bpflb_net(const struct net *net);
+bool bpflb_addr_is_own(struct net *net, const union nf_inet_addr *addr);
+int bpflb_net_init(void);
+void bpflb_net_exit(void);
+
+#endif

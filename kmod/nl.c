@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/module.h>
+
+#include "netns.h"
+#include "nl.h"
+
+static struct genl_family family;
+
+/**
+ * bpflb_nl_begin() - the header of a message
+ * @msg: the message
+ * @head: what it says
+ *
+ * Return: for genlmsg_end() or genlmsg_cancel(), or NULL if it is full.
+ */
+void *bpflb_nl_begin(struct sk_buff *msg, const struct bpflb_nl_head *head)
+{
+	void *hdr = genlmsg_put(msg, head->portid, head->seq, &family, head->flags, head->cmd);
+
+	if (hdr && head->cb)
+		genl_dump_check_consistent(head->cb, hdr);
+	return hdr;
+}
+
+/**
+ * bpflb_nl_write() - run an operation that changes the configuration
+ * @info: the request
+ * @op: the operation, called with bpflb_net.lock held
+ *
+ * Context: process. Return: what @op returns, or why it may not or its commit
+ * could not be.
+ */
+int bpflb_nl_write(struct genl_info *info,
+		   int (*op)(struct bpflb_net *bn, struct genl_info *info))
+{
+	struct bpflb_net *bn = bpflb_net(genl_info_net(info));
+	int err;
+
+	mutex_lock(&bn->lock);
+	err = bpflb_txn_enter(bn, info->snd_portid, info->extack);
+	if (!err)
+		err = bpflb_txn_leave(bn, op(bn, info));
+	mutex_unlock(&bn->lock);
+	return err;
+}
+
+/**
+ * bpflb_nl_reply() - answer a request with one object
+ * @info: the request
+ * @fill: writes the message
+ * @bn: namespace
+ * @object: for @fill
+ *
+ * Context: process; @fill has the caller's locks. Return: 0 or -ENOMEM.
+ */
+int bpflb_nl_reply(struct genl_info *info, bpflb_nl_fill fill, struct bpflb_net *bn,
+		   const void *object)
+{
+	struct bpflb_nl_head head = {
+		.portid = info->snd_portid,
+		.seq = info->snd_seq,
+		.cmd = info->genlhdr->cmd,
+	};
+	size_t size = NLMSG_DEFAULT_SIZE;
+	struct sk_buff *msg;
+	int err;
+
+	/* A service with many addresses may need more than the usual page. */
+	do {
+		msg = genlmsg_new(size, GFP_KERNEL);
+		if (!msg)
+			return -ENOMEM;
+		err = fill(msg, &head, bn, object);
+		if (!err)
+			return genlmsg_reply(msg, info);
+		nlmsg_free(msg);
+		size *= 2;
+	} while (err == -EMSGSIZE && size <= SZ_64K);
+	return err;
+}
+
+/**
+ * bpflb_nl_listeners() - does anybody listen to events?
+ * @bn: namespace
+ * @group: which events
+ */
+bool bpflb_nl_listeners(struct bpflb_net *bn, enum bpflb_nl_group group)
+{
+	return genl_has_listeners(&family, bn->net, group);
+}
+
+/**
+ * bpflb_nl_event() - tell those who listen
+ * @bn: namespace
+ * @group: to whom
+ * @cmd: what has happened
+ * @fill: writes the message
+ * @object: for @fill
+ * @gfp: how to allocate
+ *
+ * Context: by @gfp. Who misses an event sees ENOBUFS on the socket.
+ */
+void bpflb_nl_event(struct bpflb_net *bn, enum bpflb_nl_group group, u8 cmd, bpflb_nl_fill fill,
+		    const void *object, gfp_t gfp)
+{
+	const struct bpflb_nl_head head = { .cmd = cmd };
+	struct sk_buff *msg;
+
+	if (!bpflb_nl_listeners(bn, group))
+		return;
+	msg = genlmsg_new(NLMSG_DEFAULT_SIZE, gfp);
+	if (!msg || fill(msg, &head, bn, object)) {
+		nlmsg_free(msg);
+		genl_set_err(&family, bn->net, 0, group, ENOBUFS);
+		return;
+	}
+	genlmsg_multicast_netns(&family, bn->net, msg, 0, group, gfp);
+}
+
+struct bpflb_nl_head bpflb_nl_dump_head(struct netlink_callback *cb, u8 cmd)
+{
+	return (struct bpflb_nl_head){
+		.portid = NETLINK_CB(cb->skb).portid,
+		.seq = cb->nlh->nlmsg_seq,
+		.flags = NLM_F_MULTI,
+		.cmd = cmd,
+		.cb = cb,
+	};
+}
+
+/**
+ * bpflb_nl_need() - refuse a request that lacks an attribute
+ * @info: the request
+ * @attr: the attribute
+ * @sentence: what to tell; a literal
+ *
+ * Return: 0 if it is there, else -EINVAL.
+ */
+int bpflb_nl_need(struct genl_info *info, u32 attr, const char *sentence)
+{
+	if (info->attrs[attr])
+		return 0;
+	NL_SET_ERR_ATTR_MISS(info->extack, NULL, attr);
+	info->extack->_msg = sentence;
+	return -EINVAL;
+}
+
+int bpflb_nl_validate_addr(const struct nlattr *attr, struct netlink_ext_ack *extack)
+{
+	if (nla_len(attr) == sizeof(struct in_addr))
+		return 0;
+	if (nla_len(attr) == sizeof(struct in6_addr))
+		NL_SET_ERR_MSG_ATTR(extack, attr, "IPv6 is not supported by this version of the module");
+	else
+		NL_SET_ERR_MSG_ATTR(extack, attr, "an address has 4 bytes");
+	return -EINVAL;
+}
+
+/**
+ * bpflb_nl_get_addr() - read an address that a service, backend or node may have
+ * @attr: the attribute, checked by the policy
+ * @addr: what to fill
+ * @extack: for a sentence
+ *
+ * Return: 0, or -EINVAL for one that no host has.
+ */
+int bpflb_nl_get_addr(const struct nlattr *attr, union nf_inet_addr *addr,
+		      struct netlink_ext_ack *extack)
+{
+	memset(addr, 0, sizeof(*addr));
+	addr->ip = nla_get_in_addr(attr);
+	if (ipv4_is_zeronet(addr->ip) || ipv4_is_multicast(addr->ip) ||
+	    ipv4_is_lbcast(addr->ip)) {
+		NL_SET_ERR_MSG_ATTR(extack, attr, "not the address of a host");
+		return -EINVAL;
+	}
+	if (ipv4_is_loopback(addr->ip)) {
+		NL_SET_ERR_MSG_ATTR(extack, attr, "a loopback address can't be balanced");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int bpflb_nl_put_addr(struct sk_buff *msg, int attr, const union nf_inet_addr *addr)
+{
+	return nla_put_in_addr(msg, attr, addr->ip);
+}
+
+/**
+ * bpflb_nl_put_counters() - write the nest of a service's or backend's counters
+ * @msg: the message
+ * @attr: the nest's attribute
+ * @sum: by enum bpflb_count
+ * @drops: write the drops too
+ *
+ * Return: 0 or -EMSGSIZE.
+ */
+int bpflb_nl_put_counters(struct sk_buff *msg, int attr, const u64 sum[BPFLB_COUNTS], bool drops)
+{
+	static const u8 which[][2] = {
+		{ BPFLB_COUNTERS_A_FLOWS, BPFLB_COUNT_FLOWS },
+		{ BPFLB_COUNTERS_A_PACKETS_IN, BPFLB_COUNT_PACKETS_IN },
+		{ BPFLB_COUNTERS_A_BYTES_IN, BPFLB_COUNT_BYTES_IN },
+		{ BPFLB_COUNTERS_A_PACKETS_OUT, BPFLB_COUNT_PACKETS_OUT },
+		{ BPFLB_COUNTERS_A_BYTES_OUT, BPFLB_COUNT_BYTES_OUT },
+		{ BPFLB_COUNTERS_A_DROPS, BPFLB_COUNT_DROPS },
+	};
+	struct nlattr *nest = nla_nest_start(msg, attr);
+	int i;
+
+	if (!nest)
+		return -EMSGSIZE;
+	for (i = 0; i < ARRAY_SIZE(which) - !drops; i++)
+		if (nla_put_u64_64bit(msg, which[i][0], sum[which[i][1]], BPFLB_COUNTERS_A_PAD))
+			return -EMSGSIZE;
+	nla_nest_end(msg, nest);
+	return 0;
+}
+
+static const struct nla_policy txn_policy[BPFLB_TXN_A_MAX + 1] = {
+	[BPFLB_TXN_A_FLAGS] = NLA_POLICY_MASK(NLA_U32, BPFLB_TXN_F_REPLACE),
+	[BPFLB_TXN_A_GENERATION] = { .type = NLA_U64 },
+};
+
+static int txn_begin(struct sk_buff *skb, struct genl_info *info)
+{
+	struct bpflb_net *bn = bpflb_net(genl_info_net(info));
+	const struct nlattr *generation = info->attrs[BPFLB_TXN_A_GENERATION];
+	const struct nlattr *flags = info->attrs[BPFLB_TXN_A_FLAGS];
+	int err = 0;
+
+	mutex_lock(&bn->lock);
+	if (generation && nla_get_u64(generation) != bn->generation) {
+		NL_SET_ERR_MSG_ATTR(info->extack, generation,
+				    "the configuration has another generation by now");
+		err = -ESTALE;
+	}
+	if (!err)
+		err = bpflb_txn_begin(bn, info->snd_portid,
+				      flags && nla_get_u32(flags) & BPFLB_TXN_F_REPLACE,
+				      info->extack);
+	mutex_unlock(&bn->lock);
+	return err;
+}
+
+static int txn_fill(struct sk_buff *msg, const struct bpflb_nl_head *head, struct bpflb_net *bn,
+		    const void *object)
+{
+	void *hdr = bpflb_nl_begin(msg, head);
+
+	if (!hdr)
+		return -EMSGSIZE;
+	if (nla_put_u64_64bit(msg, BPFLB_TXN_A_GENERATION, bn->generation, BPFLB_TXN_A_PAD)) {
+		genlmsg_cancel(msg, hdr);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(msg, hdr);
+	return 0;
+}
+
+static int txn_commit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct bpflb_net *bn = bpflb_net(genl_info_net(info));
+	int err;
+
+	mutex_lock(&bn->lock);
+	err = bpflb_txn_commit(bn, info->snd_portid, info->extack);
+	if (!err)
+		err = bpflb_nl_reply(info, txn_fill, bn, NULL);
+	mutex_unlock(&bn->lock);
+	return err;
+}
+
+static int txn_abort(struct sk_buff *skb, struct genl_info *info)
+{
+	struct bpflb_net *bn = bpflb_net(genl_info_net(info));
+	int err;
+
+	mutex_lock(&bn->lock);
+	err = bpflb_txn_abort(bn, info->snd_portid, info->extack);
+	mutex_unlock(&bn->lock);
+	return err;
+}
+
+/* An operation that takes no attribute has a policy of none. */
+static const struct nla_policy no_policy[1];
+
+#define OP_READ(NAME, MAX, POLICY, ...) {			\
+	.cmd = BPFLB_CMD_##NAME,			\
+	.maxattr = MAX,					\
+	.policy = POLICY,				\
+	__VA_ARGS__					\
+}
+#define OP_WRITE(NAME, MAX, POLICY, ...)			\
+	OP_READ(NAME, MAX, POLICY, .flags = GENL_UNS_ADMIN_PERM, __VA_ARGS__)
+
+static const struct genl_ops ops[] = {
+	OP_READ(STATUS_GET, 0, no_policy, .doit = bpflb_nl_status_get),
+	OP_READ(SETTINGS_GET, 0, no_policy, .doit = bpflb_nl_settings_get),
+	OP_WRITE(SETTINGS_SET, BPFLB_SETTINGS_A_MAX, bpflb_nl_settings_policy,
+	      .doit = bpflb_nl_settings_set),
+	OP_WRITE(SERVICE_ADD, BPFLB_SERVICE_A_MAX, bpflb_nl_service_policy,
+	      .doit = bpflb_nl_service_add),
+	OP_WRITE(SERVICE_SET, BPFLB_SERVICE_A_MAX, bpflb_nl_service_policy,
+	      .doit = bpflb_nl_service_set),
+	OP_WRITE(SERVICE_DEL, BPFLB_SERVICE_A_MAX, bpflb_nl_service_policy,
+	      .doit = bpflb_nl_service_del),
+	OP_READ(SERVICE_GET, BPFLB_SERVICE_A_MAX, bpflb_nl_service_policy,
+	     .doit = bpflb_nl_service_get, .dumpit = bpflb_nl_service_dump),
+	OP_WRITE(BACKEND_ADD, BPFLB_BACKEND_A_MAX, bpflb_nl_backend_policy,
+	      .doit = bpflb_nl_backend_add),
+	OP_WRITE(BACKEND_SET, BPFLB_BACKEND_A_MAX, bpflb_nl_backend_policy,
+	      .doit = bpflb_nl_backend_set),
+	OP_WRITE(BACKEND_DEL, BPFLB_BACKEND_A_MAX, bpflb_nl_backend_policy,
+	      .doit = bpflb_nl_backend_del),
+	OP_READ(BACKEND_GET, BPFLB_BACKEND_A_MAX, bpflb_nl_backend_policy,
+	     .doit = bpflb_nl_backend_get, .dumpit = bpflb_nl_backend_dump),
+	OP_WRITE(NODE_ADD, BPFLB_NODE_A_MAX, bpflb_nl_node_policy, .doit = bpflb_nl_node_add),
+	OP_WRITE(NODE_DEL, BPFLB_NODE_A_MAX, bpflb_nl_node_policy, .doit = bpflb_nl_node_del),
+	OP_READ(NODE_GET, BPFLB_NODE_A_MAX, bpflb_nl_node_policy,
+	     .doit = bpflb_nl_node_get, .dumpit = bpflb_nl_node_dump),
+	OP_WRITE(FLOW_DEL, BPFLB_FLOW_A_MAX, bpflb_nl_flow_policy, .doit = bpflb_nl_flow_del),
+	OP_READ(FLOW_GET, BPFLB_FLOW_A_MAX, bpflb_nl_flow_policy, .dumpit = bpflb_nl_flow_dump),
+	OP_READ(STATS_GET, 0, no_policy, .doit = bpflb_nl_stats_get),
+	OP_WRITE(TXN_BEGIN, BPFLB_TXN_A_MAX, txn_policy, .doit = txn_begin),
+	OP_WRITE(TXN_COMMIT, 0, no_policy, .doit = txn_commit),
+	OP_WRITE(TXN_ABORT, 0, no_policy, .doit = txn_abort),
+};
+
+static const struct genl_multicast_group groups[] = {
+	[BPFLB_NL_CONFIG] = { .name = BPFLB_MCGRP_CONFIG },
+	[BPFLB_NL_FLOW] = { .name = BPFLB_MCGRP_FLOW },
+};
+
+static struct genl_family family __ro_after_init = {
+	.name = BPFLB_GENL_NAME,
+	.version = BPFLB_GENL_VERSION,
+	.module = THIS_MODULE,
+	.netnsok = true,
+	.parallel_ops = true,
+	.ops = ops,
+	.n_ops = ARRAY_SIZE(ops),
+	.resv_start_op = __BPFLB_CMD_MAX,
+	.mcgrps = groups,
+	.n_mcgrps = ARRAY_SIZE(groups),
+};
+
+int bpflb_nl_init(void)
+{
+	return genl_register_family(&family);
+}
+
+void bpflb_nl_exit(void)
+{
+	genl_unregister_family(&family);
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "backend.h"
+#include "compat/genl.h"
+#include "flow.h"
+#include "netns.h"
+#include "nl.h"
+#include "service.h"
+#include "snat.h"
+
+const struct nla_policy bpflb_nl_flow_policy[BPFLB_FLOW_A_MAX + 1] = {
+	[BPFLB_FLOW_A_SERVICE] = { .type = NLA_NUL_STRING, .len = BPFLB_NAME_MAX - 1 },
+	[BPFLB_FLOW_A_PROTO] = { .type = NLA_U8 },
+	[BPFLB_FLOW_A_KIND] = NLA_POLICY_MAX(NLA_U8, __BPFLB_FLOW_KIND_MAX - 1),
+	[BPFLB_FLOW_A_STATE] = NLA_POLICY_MAX(NLA_U8, __BPFLB_STATE_MAX - 1),
+	[BPFLB_FLOW_A_CLIENT_ADDR] = BPFLB_NL_ADDR,
+	[BPFLB_FLOW_A_CLIENT_PORT] = { .type = NLA_U16 },
+	[BPFLB_FLOW_A_BACKEND_ADDR] = BPFLB_NL_ADDR,
+	[BPFLB_FLOW_A_BACKEND_PORT] = { .type = NLA_U16 },
+};
+
+static bool is_addr(const struct nlattr *attr, __be32 addr)
+{
+	return !attr || nla_get_in_addr(attr) == addr;
+}
+
+static bool is_port(const struct nlattr *attr, __be16 port)
+{
+	return !attr || nla_get_be16(attr) == port;
+}
+
+static bool is_u8(const struct nlattr *attr, u8 v)
+{
+	return !attr || nla_get_u8(attr) == v;
+}
+
+static bool flow_passes(const struct bpflb_flow *flow, struct nlattr **a)
+{
+	const struct nlattr *service = a[BPFLB_FLOW_A_SERVICE];
+
+	return is_u8(a[BPFLB_FLOW_A_PROTO], flow->proto) &&
+	       is_u8(a[BPFLB_FLOW_A_KIND], flow->kind) &&
+	       is_u8(a[BPFLB_FLOW_A_STATE], READ_ONCE(flow->state)) &&
+	       is_addr(a[BPFLB_FLOW_A_CLIENT_ADDR], flow->addr[BPFLB_ADDR_CLIENT]) &&
+	       is_port(a[BPFLB_FLOW_A_CLIENT_PORT], flow->cport) &&
+	       is_addr(a[BPFLB_FLOW_A_BACKEND_ADDR], flow->addr[BPFLB_ADDR_BACKEND]) &&
+	       is_port(a[BPFLB_FLOW_A_BACKEND_PORT], flow->bport) &&
+	       (!service || !strcmp(nla_data(service), flow->be->key.svc->key.name));
+}
+
+static int put_endpoint(struct sk_buff *msg, int addr_attr, __be32 addr, int port_attr,
+			__be16 port)
+{
+	return nla_put_in_addr(msg, addr_attr, addr) ?: nla_put_be16(msg, port_attr, port);
+}
+
+static int put_source(struct sk_buff *msg, const struct bpflb_flow *flow)
+{
+	if (flow->kind != BPFLB_FLOW_SNAT)
+		return nla_put_be16(msg, BPFLB_FLOW_A_SNAT_PORT, flow->mport);
+	if (!bpflb_snat_is_complete(flow))
+		return 0;
+	return put_endpoint(msg, BPFLB_FLOW_A_SNAT_ADDR, flow->addr[BPFLB_ADDR_SNAT],
+			    BPFLB_FLOW_A_SNAT_PORT, flow->sport);
+}
+
+static int flow_fill(struct sk_buff *msg, const struct bpflb_nl_head *head, struct bpflb_net *bn,
+		     const void *object)
+{
+	const struct bpflb_flow *flow = object;
+	u32 timeout = bpflb_flow_timeout(flow), idle = bpflb_flow_idle(flow);
+	void *hdr = bpflb_nl_begin(msg, head);
+
+	if (!hdr)
+		return -EMSGSIZE;
+	if (nla_put_string(msg, BPFLB_FLOW_A_SERVICE, flow->be->key.svc->key.name) ||
+	    nla_put_u8(msg, BPFLB_FLOW_A_PROTO, flow->proto) ||
+	    nla_put_u8(msg, BPFLB_FLOW_A_KIND, flow->kind) ||
+	    nla_put_u8(msg, BPFLB_FLOW_A_STATE, READ_ONCE(flow->state)) ||
+	    put_endpoint(msg, BPFLB_FLOW_A_CLIENT_ADDR, flow->addr[BPFLB_ADDR_CLIENT],
+			 BPFLB_FLOW_A_CLIENT_PORT, flow->cport) ||
+	    put_endpoint(msg, BPFLB_FLOW_A_SERVICE_ADDR, flow->addr[BPFLB_ADDR_SERVICE],
+			 BPFLB_FLOW_A_SERVICE_PORT, flow->vport) ||
+	    put_endpoint(msg, BPFLB_FLOW_A_BACKEND_ADDR, flow->addr[BPFLB_ADDR_BACKEND],
+			 BPFLB_FLOW_A_BACKEND_PORT, flow->bport) ||
+	    put_source(msg, flow) ||
+	    nla_put_u32(msg, BPFLB_FLOW_A_IDLE, idle / HZ) ||
+	    nla_put_u32(msg, BPFLB_FLOW_A_EXPIRES, idle < timeout ? (timeout - idle) / HZ : 0)) {
+		genlmsg_cancel(msg, hdr);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(msg, hdr);
+	return 0;
+}
+
+/** struct flow_cursor - where a dump of flows goes on */
+struct flow_cursor {
+	u32 bucket;
+	u32 skip;	/* flows of this bucket that were sent */
+};
+static_assert(sizeof(struct flow_cursor) <= sizeof_field(struct netlink_callback, ctx));
+
+/** struct flow_dump - a dump under way */
+struct flow_dump {
+	struct bpflb_nl_head head;
+	struct bpflb_net *bn;
+	struct sk_buff *skb;
+	struct nlattr **attrs;
+	u32 skip;
+	u32 sent;
+};
+
+static bool dump_visit(struct bpflb_flow *flow, void *arg)
+{
+	struct flow_dump *d = arg;
+
+	if (flow->bn != d->bn || !flow_passes(flow, d->attrs) || bpflb_flow_is_expired(flow))
+		return true;
+	if (d->sent >= d->skip && flow_fill(d->skb, &d->head, d->bn, flow))
+		return false;
+	d->sent++;
+	return true;
+}
+
+int bpflb_nl_flow_dump(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct flow_dump d = {
+		.head = bpflb_nl_dump_head(cb, BPFLB_CMD_FLOW_GET),
+		.bn = bpflb_net(sock_net(cb->skb->sk)),
+		.skb = skb,
+		.attrs = bpflb_dump_attrs(cb),
+	};
+	struct flow_cursor *at = (void *)cb->ctx;
+	bool more = true;
+
+	/* Flows come and go: a dump of them is never of one moment. */
+	d.head.cb = NULL;
+	while (more && at->bucket < bpflb_flow_table_buckets()) {
+		d.skip = at->skip;
+		d.sent = 0;
+		rcu_read_lock();
+		more = bpflb_flow_walk(at->bucket, dump_visit, &d);
+		rcu_read_unlock();
+		at->skip = more ? 0 : d.sent;
+		at->bucket += more;
+		if (!(at->bucket % 1024))
+			cond_resched();
+	}
+	return skb->len;
+}
+
+/** struct flow_flush - which flows to end, and how many were */
+struct flow_flush {
+	struct bpflb_net *bn;
+	struct nlattr **attrs;
+	u32 count;
+};
+
+static bool flush_visit(struct bpflb_flow *flow, void *arg)
+{
+	struct flow_flush *f = arg;
+
+	if (flow->bn != f->bn || !flow_passes(flow, f->attrs))
+		return true;
+	bpflb_flow_kill(flow);
+	f->count++;
+	return true;
+}
+
+static int count_fill(struct sk_buff *msg, const struct bpflb_nl_head *head, struct bpflb_net *bn,
+		      const void *object)
+{
+	void *hdr = bpflb_nl_begin(msg, head);
+	const u32 *count = object;
+
+	if (!hdr || nla_put_u32(msg, BPFLB_FLOW_A_COUNT, *count))
+		return -EMSGSIZE;
+	genlmsg_end(msg, hdr);
+	return 0;
+}
+
+int bpflb_nl_flow_del(struct sk_buff *skb, struct genl_info *info)
+{
+	struct flow_flush f = {
+		.bn = bpflb_net(genl_info_net(info)),
+		.attrs = info->attrs,
+	};
+	u32 i;
+
+	for (i = 0; i < bpflb_flow_table_buckets(); i++) {
+		local_bh_disable();
+		rcu_read_lock();
+		bpflb_flow_walk(i, flush_visit, &f);
+		rcu_read_unlock();
+		local_bh_enable();
+		if (!(i % 1024))
+			cond_resched();
+	}
+	return bpflb_nl_reply(info, count_fill, f.bn, &f.count);
+}
+
+void bpflb_nl_flow_event(const struct bpflb_flow *flow, u8 cmd)
+{
+	bpflb_nl_event(flow->bn, BPFLB_NL_FLOW, cmd, flow_fill, flow, GFP_ATOMIC);
+}

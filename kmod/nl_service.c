@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/ctype.h>
+
+#include "netns.h"
+#include "nl.h"
+#include "service.h"
+
+static const struct nla_policy frontend_policy[BPFLB_FRONTEND_A_MAX + 1] = {
+	[BPFLB_FRONTEND_A_ADDR] = BPFLB_NL_ADDR,
+	[BPFLB_FRONTEND_A_PORT] = { .type = NLA_U16 },
+};
+
+const struct nla_policy bpflb_nl_service_policy[BPFLB_SERVICE_A_MAX + 1] = {
+	[BPFLB_SERVICE_A_NAME] = { .type = NLA_NUL_STRING, .len = BPFLB_NAME_MAX - 1 },
+	[BPFLB_SERVICE_A_PROTO] = { .type = NLA_U8 },
+	[BPFLB_SERVICE_A_FRONTEND] = NLA_POLICY_NESTED(frontend_policy),
+	[BPFLB_SERVICE_A_SCHEDULER] = NLA_POLICY_MAX(NLA_U8, BPFLB_SCHEDULER_MAX),
+	[BPFLB_SERVICE_A_POLICY] = NLA_POLICY_MAX(NLA_U8, BPFLB_POLICY_MAX),
+};
+
+static bool name_is_good(const char *name)
+{
+	if (!isascii(*name) || !isalnum(*name))
+		return false;
+	for (name++; *name; name++)
+		if (!isascii(*name) || (!isalnum(*name) && !strchr("._-/:", *name)))
+			return false;
+	return true;
+}
+
+/**
+ * bpflb_nl_find_service() - the service that a request names
+ * @bn: namespace
+ * @name: the attribute
+ * @next: as the open transaction would leave it
+ * @extack: for a sentence
+ *
+ * Context: process, bpflb_net.lock. Return: ERR_PTR(-ENOENT) if there is none.
+ */
+struct bpflb_service *bpflb_nl_find_service(struct bpflb_net *bn, const struct nlattr *name,
+					    bool next, struct netlink_ext_ack *extack)
+{
+	struct bpflb_service *svc = bpflb_service_find(bn, nla_data(name), next);
+
+	if (svc)
+		return svc;
+	NL_SET_ERR_MSG_ATTR(extack, name, "there is no service of this name");
+	return ERR_PTR(-ENOENT);
+}
+
+static int get_frontend(const struct nlattr *nest, u8 proto, struct bpflb_frontend_key *key,
+			struct netlink_ext_ack *extack)
+{
+	struct nlattr *tb[BPFLB_FRONTEND_A_MAX + 1];
+	int err = nla_parse_nested(tb, BPFLB_FRONTEND_A_MAX, nest, frontend_policy, extack);
+
+	if (err)
+		return err;
+	memset(key, 0, sizeof(*key));
+	key->family = NFPROTO_IPV4;
+	key->proto = proto;
+	if (!tb[BPFLB_FRONTEND_A_PORT] || !nla_get_be16(tb[BPFLB_FRONTEND_A_PORT])) {
+		NL_SET_ERR_MSG_ATTR(extack, nest, "a service's address needs a port of 1 to 65535");
+		return -EINVAL;
+	}
+	key->at.port = nla_get_be16(tb[BPFLB_FRONTEND_A_PORT]);
+	if (!tb[BPFLB_FRONTEND_A_ADDR])
+		return 0;
+	return bpflb_nl_get_addr(tb[BPFLB_FRONTEND_A_ADDR], &key->at.addr, extack);
+}
+
+/* Read the FRONTENDs and give them to the service. */
+static int set_frontends(struct bpflb_service *svc, struct genl_info *info)
+{
+	const struct nlattr *attr, *given[BPFLB_FRONTENDS_MAX];
+	struct bpflb_frontend_key *key;
+	int rem, err = 0;
+	u32 n = 0, bad;
+
+	key = kcalloc(BPFLB_FRONTENDS_MAX, sizeof(*key), GFP_KERNEL);
+	if (!key)
+		return -ENOMEM;
+	nla_for_each_attr(attr, genlmsg_data(info->genlhdr), genlmsg_len(info->genlhdr), rem) {
+		if (nla_type(attr) != BPFLB_SERVICE_A_FRONTEND)
+			continue;
+		if (n == BPFLB_FRONTENDS_MAX) {
+			NL_SET_ERR_MSG_ATTR(info->extack, attr,
+					    "a service has at most 64 addresses");
+			err = -E2BIG;
+			goto out;
+		}
+		err = get_frontend(attr, svc->key.proto, &key[n], info->extack);
+		if (err)
+			goto out;
+		given[n++] = attr;
+	}
+	err = bpflb_service_set_frontends(svc, key, n, &bad);
+	if (err == -EEXIST)
+		NL_SET_ERR_MSG_ATTR(info->extack, given[bad], "a service has this address already");
+out:
+	kfree(key);
+	return err;
+}
+
+static void set_conf(struct bpflb_service *svc, struct nlattr **attrs)
+{
+	if (attrs[BPFLB_SERVICE_A_SCHEDULER])
+		svc->next.scheduler = nla_get_u8(attrs[BPFLB_SERVICE_A_SCHEDULER]);
+	if (attrs[BPFLB_SERVICE_A_POLICY])
+		svc->next.policy = nla_get_u8(attrs[BPFLB_SERVICE_A_POLICY]);
+}
+
+static int check_add(struct genl_info *info)
+{
+	struct nlattr **a = info->attrs;
+	u8 proto;
+	int err;
+
+	err = bpflb_nl_need(info, BPFLB_SERVICE_A_NAME, "a service needs a name") ?:
+	      bpflb_nl_need(info, BPFLB_SERVICE_A_PROTO, "a service needs a protocol") ?:
+	      bpflb_nl_need(info, BPFLB_SERVICE_A_FRONTEND, "a service needs an address");
+	if (err)
+		return err;
+	if (!name_is_good(nla_data(a[BPFLB_SERVICE_A_NAME]))) {
+		NL_SET_ERR_MSG_ATTR(info->extack, a[BPFLB_SERVICE_A_NAME],
+				    "a name begins with a letter or digit and has only these and . _ - / :");
+		return -EINVAL;
+	}
+	proto = nla_get_u8(a[BPFLB_SERVICE_A_PROTO]);
+	if (proto != IPPROTO_TCP && proto != IPPROTO_UDP) {
+		NL_SET_ERR_MSG_ATTR(info->extack, a[BPFLB_SERVICE_A_PROTO],
+				    "the protocol is tcp or udp");
+		return -EPROTONOSUPPORT;
+	}
+	return 0;
+}
+
+static int service_add(struct bpflb_net *bn, struct genl_info *info)
+{
+	struct nlattr **a = info->attrs;
+	struct bpflb_service *svc;
+	int err = check_add(info);
+
+	if (err)
+		return err;
+	svc = bpflb_service_make(bn, nla_data(a[BPFLB_SERVICE_A_NAME]),
+				 nla_get_u8(a[BPFLB_SERVICE_A_PROTO]));
+	if (IS_ERR(svc)) {
+		if (PTR_ERR(svc) == -EEXIST)
+			NL_SET_ERR_MSG_ATTR(info->extack, a[BPFLB_SERVICE_A_NAME],
+					    "there is a service of this name already");
+		if (PTR_ERR(svc) == -ENOSPC)
+			NL_SET_ERR_MSG(info->extack, "this namespace has all the services it may have");
+		return PTR_ERR(svc);
+	}
+	set_conf(svc, a);
+	return set_frontends(svc, info);
+}
+
+int bpflb_nl_service_add(struct sk_buff *skb, struct genl_info *info)
+{
+	return bpflb_nl_write(info, service_add);
+}
+
+static struct bpflb_service *service_named(struct bpflb_net *bn, struct genl_info *info, bool next)
+{
+	int err = bpflb_nl_need(info, BPFLB_SERVICE_A_NAME, "which service? It needs a name");
+
+	if (err)
+		return ERR_PTR(err);
+	return bpflb_nl_find_service(bn, info->attrs[BPFLB_SERVICE_A_NAME], next, info->extack);
+}
+
+static int service_set(struct bpflb_net *bn, struct genl_info *info)
+{
+	struct bpflb_service *svc = service_named(bn, info, true);
+	struct nlattr **a = info->attrs;
+
+	if (IS_ERR(svc))
+		return PTR_ERR(svc);
+	if (a[BPFLB_SERVICE_A_PROTO] && nla_get_u8(a[BPFLB_SERVICE_A_PROTO]) != svc->key.proto) {
+		NL_SET_ERR_MSG_ATTR(info->extack, a[BPFLB_SERVICE_A_PROTO],
+				    "a service's protocol can't be changed");
+		return -EOPNOTSUPP;
+	}
+	bpflb_service_touch(svc);
+	set_conf(svc, a);
+	return a[BPFLB_SERVICE_A_FRONTEND] ? set_frontends(svc, info) : 0;
+}
+
+int bpflb_nl_service_set(struct sk_buff *skb, struct genl_info *info)
+{
+	return bpflb_nl_write(info, service_set);
+}
+
+static int service_del(struct bpflb_net *bn, struct genl_info *info)
+{
+	struct bpflb_service *svc = service_named(bn, info, true);
+
+	if (IS_ERR(svc))
+		return PTR_ERR(svc);
+	bpflb_service_remove(svc);
+	return 0;
+}
+
+int bpflb_nl_service_del(struct sk_buff *skb, struct genl_info *info)
+{
+	return bpflb_nl_write(info, service_del);
+}
+
+static int put_frontends(struct sk_buff *msg, const struct bpflb_frontends *fes)
+{
+	u32 i;
+
+	for (i = 0; fes && i < fes->n; i++) {
+		const struct bpflb_frontend_key *key = &fes->fe[i]->key;
+		struct nlattr *nest = nla_nest_start(msg, BPFLB_SERVICE_A_FRONTEND);
+
+		if (!nest || (key->at.addr.ip &&
+			      bpflb_nl_put_addr(msg, BPFLB_FRONTEND_A_ADDR, &key->at.addr)) ||
+		    nla_put_be16(msg, BPFLB_FRONTEND_A_PORT, key->at.port))
+			return -EMSGSIZE;
+		nla_nest_end(msg, nest);
+	}
+	return 0;
+}
+
+/* What a reply has and an event has not: it takes a while to add up. */
+static int put_state(struct sk_buff *msg, const struct bpflb_service *svc)
+{
+	u64 sum[BPFLB_COUNTS];
+
+	if (nla_put_u32(msg, BPFLB_SERVICE_A_BACKENDS, svc->n_backends) ||
+	    nla_put_u32(msg, BPFLB_SERVICE_A_BACKENDS_LOCAL, svc->n_here))
+		return -EMSGSIZE;
+	bpflb_service_sum(svc, sum);
+	return bpflb_nl_put_counters(msg, BPFLB_SERVICE_A_COUNTERS, sum, true);
+}
+
+/* An event comes before the transaction settles: what it made is in next. */
+static int service_fill(struct sk_buff *msg, const struct bpflb_nl_head *head,
+			struct bpflb_net *bn, const void *object)
+{
+	const struct bpflb_service *svc = object;
+	bool next = !head->portid && head->cmd != BPFLB_CMD_SERVICE_DEL;
+	const struct bpflb_service_conf *conf = next ? &svc->next : &svc->cur;
+	void *hdr = bpflb_nl_begin(msg, head);
+
+	if (!hdr)
+		return -EMSGSIZE;
+	if (nla_put_u64_64bit(msg, BPFLB_SERVICE_A_GENERATION, bn->generation,
+			      BPFLB_SERVICE_A_PAD) ||
+	    nla_put_string(msg, BPFLB_SERVICE_A_NAME, svc->key.name) ||
+	    nla_put_u8(msg, BPFLB_SERVICE_A_PROTO, svc->key.proto) ||
+	    nla_put_u8(msg, BPFLB_SERVICE_A_SCHEDULER, conf->scheduler) ||
+	    nla_put_u8(msg, BPFLB_SERVICE_A_POLICY, conf->policy) ||
+	    put_frontends(msg, next ? svc->next_fe : svc->cur_fe) ||
+	    (head->portid && put_state(msg, svc))) {
+		genlmsg_cancel(msg, hdr);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(msg, hdr);
+	return 0;
+}
+
+int bpflb_nl_service_get(struct sk_buff *skb, struct genl_info *info)
+{
+	struct bpflb_net *bn = bpflb_net(genl_info_net(info));
+	struct bpflb_service *svc;
+	int err;
+
+	mutex_lock(&bn->lock);
+	svc = service_named(bn, info, false);
+	err = IS_ERR(svc) ? PTR_ERR(svc) : bpflb_nl_reply(info, service_fill, bn, svc);
+	mutex_unlock(&bn->lock);
+	return err;
+}
+
+/** struct service_cursor - where a dump of services goes on */
+struct service_cursor {
+	unsigned long next;	/* number of the next service, at least */
+};
+static_assert(sizeof(struct service_cursor) <= sizeof_field(struct netlink_callback, ctx));
+
+int bpflb_nl_service_dump(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct bpflb_nl_head head = bpflb_nl_dump_head(cb, BPFLB_CMD_SERVICE_GET);
+	struct bpflb_net *bn = bpflb_net(sock_net(cb->skb->sk));
+	struct service_cursor *at = (void *)cb->ctx;
+	struct bpflb_service *svc;
+	int err = 0;
+
+	mutex_lock(&bn->lock);
+	cb->seq = bn->generation;
+	xa_for_each_start(&bn->service_ids, at->next, svc, at->next) {
+		if (!svc->live)
+			continue;
+		err = service_fill(skb, &head, bn, svc);
+		if (err)
+			break;
+	}
+	mutex_unlock(&bn->lock);
+	return skb->len ?: err;
+}
+
+void bpflb_nl_service_event(const struct bpflb_service *svc, u8 cmd)
+{
+	bpflb_nl_event(svc->bn, BPFLB_NL_CONFIG, cmd, service_fill, svc, GFP_KERNEL);
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/etherdevice.h>
+#include <linux/if_arp.h>
+#include <linux/slab.h>
+#include <net/arp.h>
+#include <net/neighbour.h>
+
+#include "backend.h"
+#include "netns.h"
+#include "node.h"
+#include "service.h"
+
+const struct rhashtable_params bpflb_node_params = {
+	.head_offset = offsetof(struct bpflb_node, hash),
+	.key_offset = offsetof(struct bpflb_node, addr),
+	.key_len = sizeof_field(struct bpflb_node, addr),
+	.automatic_shrinking = true,
+};
+
+/**
+ * bpflb_node_find() - a node that is in force or in the open transaction
+ * @bn: namespace
+ * @addr: its address
+ *
+ * Context: bpflb_net.lock, or RCU; the caller looks at live or next_live.
+ */
+struct bpflb_node *bpflb_node_find(struct bpflb_net *bn, const union nf_inet_addr *addr)
+{
+	return rhashtable_lookup_fast(&bn->nodes, addr, bpflb_node_params);
+}
+
+/**
+ * bpflb_node_is_live() - is it the address of a configured node?
+ * @bn: namespace
+ * @addr: the address
+ *
+ * Context: RCU.
+ */
+bool bpflb_node_is_live(struct bpflb_net *bn, const union nf_inet_addr *addr)
+{
+	const struct bpflb_node *node = rhashtable_lookup(&bn->nodes, addr, bpflb_node_params);
+
+	return node && READ_ONCE(node->live);
+}
+
+static bool neigh_has_mac(struct net_device *dev, __be32 addr, const u8 *mac)
+{
+	struct neighbour *n = __ipv4_neigh_lookup_noref(dev, (__force u32)addr);
+	u8 ha[MAX_ADDR_LEN];
+
+	if (!n || !(READ_ONCE(n->nud_state) & NUD_VALID))
+		return false;
+	neigh_ha_snapshot(ha, n, dev);
+	return ether_addr_equal_unaligned(ha, mac);
+}
+
+/**
+ * bpflb_node_sent_frame() - did a configured node send this frame?
+ * @bn: namespace
+ * @skb: the packet, in PREROUTING
+ *
+ * By the source MAC: that of a node in the neighbour table of the device the
+ * frame came in by. A node that is not on that link, or that this one has never
+ * spoken with, is not recognised.
+ *
+ * Context: RCU, bottom halves off.
+ */
+bool bpflb_node_sent_frame(struct bpflb_net *bn, const struct sk_buff *skb)
+{
+	const struct bpflb_node *node;
+	const u8 *mac;
+
+	if (skb->dev->type != ARPHRD_ETHER || !skb_mac_header_was_set(skb) ||
+	    skb_mac_header_len(skb) < ETH_HLEN)
+		return false;
+	mac = eth_hdr(skb)->h_source;
+	list_for_each_entry_rcu(node, &bn->node_list, all)
+		if (READ_ONCE(node->live) && neigh_has_mac(skb->dev, node->addr.ip, mac))
+			return true;
+	return false;
+}
+
+/**
+ * bpflb_node_touch() - the open transaction will change it
+ * @bn: namespace
+ * @node: the node
+ */
+void bpflb_node_touch(struct bpflb_net *bn, struct bpflb_node *node)
+{
+	if (list_empty(&node->dirty))
+		list_add_tail(&node->dirty, &bn->txn.nodes);
+}
+
+/**
+ * bpflb_node_make() - a node for the open transaction
+ * @bn: namespace
+ * @addr: its address
+ *
+ * Context: process, bpflb_net.lock. Return: the node, or ERR_PTR: -EEXIST,
+ * -ENOSPC, -ENOMEM.
+ */
+struct bpflb_node *bpflb_node_make(struct bpflb_net *bn, const union nf_inet_addr *addr)
+{
+	struct bpflb_node *node = bpflb_node_find(bn, addr);
+	int err;
+
+	if (node) {
+		if (node->next_live)
+			return ERR_PTR(-EEXIST);
+		bpflb_node_touch(bn, node);
+		node->next_live = true;
+		return node;
+	}
+
+	if (atomic_read(&bn->nodes.nelems) >= BPFLB_NODES_MAX)
+		return ERR_PTR(-ENOSPC);
+	node = kzalloc(sizeof(*node), GFP_KERNEL_ACCOUNT);
+	if (!node)
+		return ERR_PTR(-ENOMEM);
+	node->addr = *addr;
+	node->id = ++bn->last_node_id;
+	node->self = bpflb_addr_is_own(bn->net, addr);
+	INIT_LIST_HEAD(&node->dirty);
+	err = rhashtable_insert_fast(&bn->nodes, &node->hash, bpflb_node_params);
+	if (err) {
+		kfree(node);
+		return ERR_PTR(err);
+	}
+	list_add_tail_rcu(&node->all, &bn->node_list);
+	bpflb_node_touch(bn, node);
+	node->next_live = true;
+	return node;
+}
+
+/**
+ * bpflb_node_remove() - in the open transaction, a node goes
+ * @bn: namespace
+ * @node: the node
+ *
+ * Context: process, bpflb_net.lock. Return: 0, or -EBUSY if a backend names it.
+ */
+int bpflb_node_remove(struct bpflb_net *bn, struct bpflb_node *node)
+{
+	const struct bpflb_backend *be;
+	struct bpflb_service *svc;
+	unsigned long id;
+
+	xa_for_each(&bn->service_ids, id, svc)
+		list_for_each_entry(be, &svc->backends, list)
+			if (be->next_live && be->next.node == node)
+				return -EBUSY;
+	bpflb_node_touch(bn, node);
+	node->next_live = false;
+	return 0;
+}
+
+/**
+ * bpflb_node_settle() - the transaction ends
+ * @bn: namespace
+ * @node: a node that it touched
+ * @keep_next: what it did becomes true; else it is forgotten
+ *
+ * Context: process, bpflb_net.lock.
+ */
+void bpflb_node_settle(struct bpflb_net *bn, struct bpflb_node *node, bool keep_next)
+{
+	list_del_init(&node->dirty);
+	if (keep_next) {
+		bn->n_nodes += node->next_live - node->live;
+		WRITE_ONCE(node->live, node->next_live);
+	} else {
+		node->next_live = node->live;
+	}
+	if (node->live)
+		return;
+	rhashtable_remove_fast(&bn->nodes, &node->hash, bpflb_node_params);
+	list_del_rcu(&node->all);
+	kfree_rcu(node, rcu);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The other machines that run bpflb. */
+#ifndef _BPFLB_NODE_H
+#define _BPFLB_NODE_H
+
+#include <linux/netfilter.h>
+#include <linux/rhashtable.h>
+
+/* Of one namespace: some times what the largest clusters have. */
+#define BPFLB_NODES_MAX		(1 << 16)
+
+struct bpflb_net;
+struct sk_buff;
+
+/**
+ * struct bpflb_node - a node that notes are sent to and believed from
+ * @hash: in bpflb_net.nodes
+ * @all: in bpflb_net.node_list
+ * @dirty: in bpflb_txn.nodes, if it changes in the open transaction
+ * @rcu: to free it
+ * @id: number, rising along bpflb_net.node_list
+ * @addr: its address, the key
+ * @self: it is an address of this node
+ * @live: packets see it
+ * @next_live: @live after the open transaction
+ * @backends: live backends that name it
+ */
+struct bpflb_node {
+	struct rhash_head hash;
+	struct list_head all;
+	struct list_head dirty;
+	struct rcu_head rcu;
+	u32 id;
+	union nf_inet_addr addr;
+	bool self;
+	bool live;
+	bool next_live;
+	u32 backends;
+};
+
+extern const struct rhashtable_params bpflb_node_params;
+
+/* The packet path */
+bool bpflb_node_is_live(struct bpflb_net *bn, const union nf_inet_addr *addr);
+bool bpflb_node_sent_frame(struct bpflb_net *bn, const struct sk_buff *skb);
+
+/* The control plane; all with bpflb_net.lock held */
+struct bpflb_node *bpflb_node_find(struct bpflb_net *bn, const union nf_inet_addr *addr);
+struct bpflb_node *bpflb_node_make(struct bpflb_net *bn, const union nf_inet_addr *addr);
+int bpflb_node_remove(struct bpflb_net *bn, struct bpflb_node *node);
+void bpflb_node_touch(struct bpflb_net *bn, struct bpflb_node *node);
+void bpflb_node_settle(struct bpflb_net *bn, struct bpflb_node *node, bool keep_next);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What a packet is: its tuple, where its headers are, what its TCP flags say. */
+#ifndef _BPFLB_PACKET_H
+#define _BPFLB_PACKET_H
+
+#include <linux/skbuff.h>
+
+#include "tuple.h"
+
+/**
+ * struct bpflb_packet - what the hooks need to know of a packet
+ * @tuple: addresses and ports as they are in the packet now
+ * @thoff: offset of the transport header from skb->data, bytes
+ * @len: of the packet from its network header on, bytes
+ * @tcp_flags: byte 13 of a TCP header, 0 for other protocols
+ * @noted: it came with a DSR note, which was believed
+ */
+struct bpflb_packet {
+	struct bpflb_tuple tuple;
+	u32 thoff;
+	u32 len;
+	u8 tcp_flags;
+	bool noted;
+};
+
+/* Byte 13 of the TCP header, RFC 9293 section 3.1. */
+#define BPFLB_TCP_FIN	0x01
+#define BPFLB_TCP_SYN	0x02
+#define BPFLB_TCP_RST	0x04
+#define BPFLB_TCP_ACK	0x10
+
+/**
+ * bpflb_packet_is_syn() - is it the first packet of a TCP connection?
+ * @pkt: the packet
+ *
+ * A SYN-ACK is not: a flow begins with the client's packet.
+ */
+static inline bool bpflb_packet_is_syn(const struct bpflb_packet *pkt)
+{
+	return (pkt->tcp_flags & (BPFLB_TCP_SYN | BPFLB_TCP_ACK | BPFLB_TCP_RST)) == BPFLB_TCP_SYN;
+}
+
+bool bpflb_packet_parse4(const struct sk_buff *skb, struct bpflb_packet *pkt);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A namespace's settings: one immutable object, replaced as a whole. */
+#ifndef _BPFLB_SETTINGS_H
+#define _BPFLB_SETTINGS_H
+
+#include <linux/bpflb.h>
+#include <linux/if.h>
+#include <linux/netfilter.h>
+#include <linux/rcupdate.h>
+
+#include "port_range.h"
+
+/**
+ * struct bpflb_settings - see enum bpflb_settings_attr
+ * @rcu: to free it
+ * @mode: enum bpflb_mode
+ * @mode_origin: enum bpflb_mode_origin
+ * @dsr_sender: enum bpflb_dsr_sender
+ * @n_snat: how many @snat
+ * @n_dsr_device: how many @dsr_device
+ * @flows_max: bound of the namespace's flows
+ * @timeout: seconds, by enum bpflb_flow_state
+ * @snat_ports: where SNAT ports are taken from
+ * @nodeports: where they never are
+ * @snat: source addresses
+ * @dsr_device: names of devices
+ */
+struct bpflb_settings {
+	struct rcu_head rcu;
+	u8 mode;
+	u8 mode_origin;
+	u8 dsr_sender;
+	u8 n_snat;
+	u8 n_dsr_device;
+	u32 flows_max;
+	u32 timeout[__BPFLB_STATE_MAX];
+	struct bpflb_range snat_ports;
+	struct bpflb_range nodeports;
+	union nf_inet_addr snat[BPFLB_SNAT_ADDRS_MAX];
+	char dsr_device[BPFLB_DSR_DEVICES_MAX][IFNAMSIZ];
+};
+
+int bpflb_settings_init(void);
+struct bpflb_settings *bpflb_settings_default(void);
+struct bpflb_settings *bpflb_settings_copy(const struct bpflb_settings *s);
+bool bpflb_settings_equal(const struct bpflb_settings *a, const struct bpflb_settings *b);
+
+#endif

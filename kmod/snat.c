@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A SNAT flow gets its address and port here when its first packet leaves, for
+ * only then it is known by which device.
+ *
+ * A port is unique for one (protocol, source address, backend): there is a pool
+ * for each, a bit for each port. Finding a free one in a pool that is 95 % full
+ * costs about what it costs in an empty one, since 64 ports are looked at at
+ * once, and fails only if there is none. A pool has memory only for those
+ * 4096s of ports that flows use.
+ */
+#include <linux/bitmap.h>
+#include <linux/inetdevice.h>
+#include <linux/random.h>
+#include <linux/refcount.h>
+#include <linux/slab.h>
+#include <net/inet_hashtables.h>
+#include <net/ip.h>
+#include <net/route.h>
+
+#include "compat/sock_lookup.h"
+#include "netns.h"
+#include "port_range.h"
+#include "snat.h"
+
+#define CHUNK_BITS	4096
+#define CHUNKS		(65536 / CHUNK_BITS)
+
+/**
+ * struct snat_pool_key - whom ports must be unique for
+ * @backend: address and port
+ * @addr: this node's address
+ * @proto: IPPROTO_TCP or IPPROTO_UDP; as wide as to leave no padding
+ */
+struct snat_pool_key {
+	struct bpflb_endpoint backend;
+	union nf_inet_addr addr;
+	u32 proto;
+};
+
+/**
+ * struct snat_pool - ports taken towards one backend from one address
+ * @hash: in bpflb_net.snat_pools
+ * @rcu: to free it
+ * @key: what it is found by
+ * @ref: flows that have a port of it, or are about to
+ * @chunk: bits of 4096 ports each; NULL: none was ever taken
+ */
+struct snat_pool {
+	struct rhash_head hash;
+	struct rcu_head rcu;
+	struct snat_pool_key key;
+	refcount_t ref;
+	unsigned long *chunk[CHUNKS];
+};
+
+const struct rhashtable_params bpflb_snat_pool_params = {
+	.head_offset = offsetof(struct snat_pool, hash),
+	.key_offset = offsetof(struct snat_pool, key),
+	.key_len = sizeof_field(struct snat_pool, key),
+	.automatic_shrinking = true,
+};
+
+static void pool_free(struct snat_pool *pool)
+{
+	int i;
+
+	for (i = 0; i < CHUNKS; i++)
+		kfree(pool->chunk[i]);
+	kfree(pool);
+}
+
+static void pool_free_rcu(struct rcu_head *rcu)
+{
+	pool_free(container_of(rcu, struct snat_pool, rcu));
+}
+
+static void pool_put(struct bpflb_net *bn, struct snat_pool *pool)
+{
+	if (!refcount_dec_and_test(&pool->ref))
+		return;
+	rhashtable_remove_fast(&bn->snat_pools, &pool->hash, bpflb_snat_pool_params);
+	call_rcu(&pool->rcu, pool_free_rcu);
+}
+
+static struct snat_pool *pool_find(struct bpflb_net *bn, const struct snat_pool_key *key)
+{
+	return rhashtable_lookup(&bn->snat_pools, key, bpflb_snat_pool_params);
+}
+
+/* Find or make. An old pool may be on its way out: then the new one has to wait
+ * for the other processor to remove it, which it does next.
+ */
+static struct snat_pool *pool_get(struct bpflb_net *bn, const struct snat_pool_key *key)
+{
+	struct snat_pool *pool, *old;
+
+	for (;;) {
+		pool = pool_find(bn, key);
+		if (pool && refcount_inc_not_zero(&pool->ref))
+			return pool;
+		if (!pool)
+			break;
+		cpu_relax();
+	}
+	pool = kzalloc(sizeof(*pool), GFP_ATOMIC | __GFP_NOWARN);
+	if (!pool)
+		return NULL;
+	pool->key = *key;
+	refcount_set(&pool->ref, 1);
+	old = rhashtable_lookup_get_insert_fast(&bn->snat_pools, &pool->hash,
+						bpflb_snat_pool_params);
+	if (!old)
+		return pool;
+	kfree(pool);
+	if (!IS_ERR(old) && refcount_inc_not_zero(&old->ref))
+		return old;
+	return NULL;
+}
+
+static unsigned long *pool_chunk(struct snat_pool *pool, u16 port)
+{
+	unsigned long **at = &pool->chunk[port / CHUNK_BITS], *new, *old;
+
+	if (READ_ONCE(*at))
+		return *at;
+	new = bitmap_zalloc(CHUNK_BITS, GFP_ATOMIC | __GFP_NOWARN);
+	if (!new)
+		return NULL;
+	old = cmpxchg(at, NULL, new);
+	if (!old)
+		return new;
+	kfree(new);
+	return old;
+}
+
+static void pool_key_init(struct snat_pool_key *key, const struct bpflb_flow *flow, __be32 addr)
+{
+	memset(key, 0, sizeof(*key));
+	key->backend.addr.ip = flow->addr[BPFLB_ADDR_BACKEND];
+	key->backend.port = flow->bport;
+	key->addr.ip = addr;
+	key->proto = flow->proto;
+}
+
+/* A socket of this node that speaks with the backend from this port would lose
+ * its packets to the flow.
+ */
+static bool host_has_socket(struct net *net, const struct snat_pool *pool, u16 port,
+			    const struct net_device *out)
+{
+	__be32 backend = pool->key.backend.addr.ip, addr = pool->key.addr.ip;
+	struct sock *sk;
+
+	if (pool->key.proto == IPPROTO_UDP)
+		return bpflb_udp_lookup(net, backend, pool->key.backend.port, addr, htons(port),
+					out->ifindex);
+	sk = bpflb_inet_lookup_established(net, backend, pool->key.backend.port, addr, port,
+					   out->ifindex);
+	if (sk)
+		sock_gen_put(sk);
+	return sk;
+}
+
+static bool take_port(struct net *net, struct snat_pool *pool, u16 port,
+		      const struct net_device *out)
+{
+	unsigned long *chunk;
+
+	if (inet_is_local_reserved_port(net, port) || host_has_socket(net, pool, port, out))
+		return false;
+	chunk = pool_chunk(pool, port);
+	return chunk && !test_and_set_bit(port % CHUNK_BITS, chunk);
+}
+
+/* The first free port from @first to @last, host byte order; 0 if there is none. */
+static u16 take_port_between(struct net *net, struct snat_pool *pool, u32 first, u32 last,
+			     const struct net_device *out)
+{
+	u32 port = first;
+
+	while (port <= last) {
+		u32 base = round_down(port, CHUNK_BITS);
+		u32 end = min(last + 1 - base, (u32)CHUNK_BITS);
+		const unsigned long *chunk = READ_ONCE(pool->chunk[base / CHUNK_BITS]);
+		u32 bit = port - base;
+
+		if (chunk)
+			bit = find_next_zero_bit(chunk, end, bit);
+		if (bit >= end) {
+			port = base + CHUNK_BITS;
+			continue;
+		}
+		port = base + bit;
+		if (take_port(net, pool, port, out))
+			return port;
+		port++;
+	}
+	return 0;
+}
+
+/* From @start round all ranges, so that only a full pool has no answer. */
+static u16 take_any_port(struct net *net, struct snat_pool *pool,
+			 const struct bpflb_port_set *set, u16 start,
+			 const struct net_device *out)
+{
+	unsigned int i, first = 0;
+	u16 port;
+
+	while (first + 1 < set->n && start > set->range[first].last)
+		first++;
+	port = take_port_between(net, pool, start, set->range[first].last, out);
+	for (i = 1; !port && i <= set->n; i++) {
+		const struct bpflb_range *r = &set->range[(first + i) % set->n];
+
+		port = take_port_between(net, pool, r->first, r->last, out);
+	}
+	return port;
+}
+
+static void usable_ports(struct net *net, const struct bpflb_settings *s,
+			 struct bpflb_port_set *set)
+{
+	struct bpflb_range ephemeral;
+	int first, last;
+
+	inet_get_local_port_range(net, &first, &last);
+	ephemeral = (struct bpflb_range){ first, last };
+	bpflb_port_set_make(set, s->snat_ports, ephemeral, s->nodeports);
+}
+
+/* The client's own port if that can be had, else one from a random place: an
+ * attacker must not guess it (RFC 6056).
+ */
+static u16 choose_port(struct bpflb_net *bn, struct snat_pool *pool,
+		       const struct bpflb_flow *flow, const struct net_device *out)
+{
+	struct bpflb_port_set set;
+	u16 port = ntohs(flow->cport);
+
+	usable_ports(bn->net, rcu_dereference(bn->settings), &set);
+	if (!set.count)
+		return 0;
+	if (bpflb_port_set_has(&set, port) && take_port(bn->net, pool, port, out))
+		return port;
+	return take_any_port(bn->net, pool, &set,
+			     bpflb_port_set_nth(&set, get_random_u32_below(set.count)), out);
+}
+
+static void give_port_back(struct bpflb_net *bn, struct snat_pool *pool, u16 port)
+{
+	clear_bit(port % CHUNK_BITS, pool->chunk[port / CHUNK_BITS]);
+	pool_put(bn, pool);
+}
+
+/* One that is set, always the same for a client; else the one that the device
+ * would have as source towards the next hop.
+ */
+static __be32 choose_addr(struct bpflb_net *bn, const struct bpflb_flow *flow,
+			  const struct sk_buff *skb, const struct net_device *out)
+{
+	const struct bpflb_settings *s = rcu_dereference(bn->settings);
+	const struct rtable *rt = skb_rtable(skb);
+
+	if (s->n_snat)
+		return s->snat[(__force u32)flow->addr[BPFLB_ADDR_CLIENT] % s->n_snat].ip;
+	return inet_select_addr(out, rt_nexthop(rt, flow->addr[BPFLB_ADDR_BACKEND]),
+				RT_SCOPE_UNIVERSE);
+}
+
+/**
+ * bpflb_snat_is_complete() - has the flow its address and port?
+ * @flow: a SNAT flow
+ *
+ * Context: RCU. Return: if true, addr[SNAT] and sport can be read.
+ */
+bool bpflb_snat_is_complete(const struct bpflb_flow *flow)
+{
+	return smp_load_acquire(&flow->keys) & BIT(BPFLB_KEY_REPLY);
+}
+
+/**
+ * bpflb_snat_complete() - give a flow its address and port
+ * @flow: a SNAT flow without
+ * @skb: its first packet, routed
+ * @out: the device it leaves by
+ *
+ * Context: RCU, bottom halves off. Return: 0, or the negative enum
+ * bpflb_drop_reason less 1.
+ */
+int bpflb_snat_complete(struct bpflb_flow *flow, const struct sk_buff *skb,
+			const struct net_device *out)
+{
+	struct bpflb_net *bn = flow->bn;
+	struct snat_pool_key key;
+	struct snat_pool *pool;
+	__be32 addr;
+	u16 port;
+	int err;
+
+	addr = choose_addr(bn, flow, skb, out);
+	if (!addr)
+		return -BPFLB_DROP_NO_SNAT_ADDRESS - 1;
+	pool_key_init(&key, flow, addr);
+	pool = pool_get(bn, &key);
+	if (!pool)
+		return -BPFLB_DROP_NO_MEMORY - 1;
+	port = choose_port(bn, pool, flow, out);
+	if (!port) {
+		pool_put(bn, pool);
+		return -BPFLB_DROP_NO_SNAT_PORT - 1;
+	}
+	err = bpflb_flow_link_reply(flow, addr, htons(port));
+	if (err)
+		give_port_back(bn, pool, port);
+	/* Another processor was first, and its choice is as good. */
+	if (err && err != -EALREADY)
+		return -BPFLB_DROP_NO_FLOW - 1;
+	return 0;
+}
+
+/**
+ * bpflb_snat_release() - give a flow's port back
+ * @flow: a SNAT flow that was complete, out of the table
+ *
+ * Context: RCU, bottom halves off.
+ */
+void bpflb_snat_release(struct bpflb_flow *flow)
+{
+	struct snat_pool_key key;
+	struct snat_pool *pool;
+
+	pool_key_init(&key, flow, flow->addr[BPFLB_ADDR_SNAT]);
+	pool = pool_find(flow->bn, &key);
+	if (!WARN_ON_ONCE(!pool))
+		give_port_back(flow->bn, pool, ntohs(flow->sport));
+}
+
+static void pool_free_last(void *pool, void *arg)
+{
+	pool_free(pool);
+}
+
+/**
+ * bpflb_snat_pools_free() - at a namespace's end
+ * @pools: bpflb_net.snat_pools; empty, unless flows leaked
+ */
+void bpflb_snat_pools_free(struct rhashtable *pools)
+{
+	WARN_ON_ONCE(atomic_read(&pools->nelems));
+	rhashtable_free_and_destroy(pools, pool_free_last, NULL);
+}

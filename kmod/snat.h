@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The source address and port of a flow that returns through this node. */
+#ifndef _BPFLB_SNAT_H
+#define _BPFLB_SNAT_H
+
+#include <linux/rhashtable.h>
+
+#include "flow.h"
+
+extern const struct rhashtable_params bpflb_snat_pool_params;
+
+struct net_device;
+struct sk_buff;
+
+bool bpflb_snat_is_complete(const struct bpflb_flow *flow);
+int bpflb_snat_complete(struct bpflb_flow *flow, const struct sk_buff *skb,
+			const struct net_device *out);
+void bpflb_snat_release(struct bpflb_flow *flow);
+void bpflb_snat_pools_free(struct rhashtable *pools);
+
+#endif

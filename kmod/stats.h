@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Counters: per processor, and there only once something is counted. */
+#ifndef _BPFLB_STATS_H
+#define _BPFLB_STATS_H
+
+#include <linux/bpflb.h>
+#include <linux/percpu.h>
+#include <linux/u64_stats_sync.h>
+
+struct bpflb_flow;
+struct bpflb_net;
+struct bpflb_packet;
+struct bpflb_service;
+struct sk_buff;
+
+/** enum bpflb_count - what struct bpflb_counters counts */
+enum bpflb_count {
+	BPFLB_COUNT_FLOWS,		/* made */
+	BPFLB_COUNT_FLOWS_ENDED,
+	BPFLB_COUNT_PACKETS_IN,
+	BPFLB_COUNT_BYTES_IN,
+	BPFLB_COUNT_PACKETS_OUT,
+	BPFLB_COUNT_BYTES_OUT,
+	BPFLB_COUNT_DROPS,
+	BPFLB_COUNTS,
+};
+
+/**
+ * struct bpflb_counters - of a service or a backend, one for each processor
+ * @syncp: for readers on 32 bits
+ * @v: by enum bpflb_count
+ *
+ * Written with bottom halves off.
+ */
+struct bpflb_counters {
+	struct u64_stats_sync syncp;
+	u64_stats_t v[BPFLB_COUNTS];
+};
+
+/**
+ * struct bpflb_net_counters - of a namespace, one for each processor
+ * @drops: packets, by enum bpflb_drop_reason
+ * @notes_sent: DSR notes put on
+ * @notes_taken: DSR notes believed and taken off
+ */
+struct bpflb_net_counters {
+	unsigned long drops[__BPFLB_DROP_MAX];
+	unsigned long notes_sent;
+	unsigned long notes_taken;
+};
+
+struct bpflb_counters __percpu *bpflb_counters_get(struct bpflb_counters __percpu **where);
+void bpflb_counters_add(struct bpflb_counters __percpu *c, enum bpflb_count what, u64 n);
+void bpflb_counters_packet(struct bpflb_counters __percpu *c, u32 len, bool from_backend);
+void bpflb_counters_sum(const struct bpflb_counters __percpu *c, u64 sum[BPFLB_COUNTS]);
+
+const char *bpflb_drop_name(enum bpflb_drop_reason reason);
+unsigned int bpflb_drop(struct bpflb_net *bn, struct bpflb_service *svc,
+			const struct sk_buff *skb, enum bpflb_drop_reason reason);
+u64 bpflb_net_drops(const struct bpflb_net *bn, enum bpflb_drop_reason reason);
+u64 bpflb_net_notes(const struct bpflb_net *bn, bool sent);
+
+#endif

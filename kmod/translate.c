@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Destinations are rewritten when a packet comes in, sources when it leaves:
+ * in between it is client -> backend, or backend -> client.
+ *
+ *	role		coming in		leaving
+ *	ORIG		dst = backend		(is MID_ORIG by then)
+ *	MID_ORIG	-			SNAT: src = this node
+ *	REPLY		dst = client		(is MID_REPLY by then)
+ *	MID_REPLY	-			src = service
+ */
+#include "backend.h"
+#include "dsr.h"
+#include "netns.h"
+#include "rewrite.h"
+#include "snat.h"
+#include "stats.h"
+#include "tcp_state.h"
+#include "translate.h"
+
+static struct bpflb_endpoint client_of(const struct bpflb_flow *flow, __be16 port)
+{
+	return (struct bpflb_endpoint){
+		.addr = { .ip = flow->addr[BPFLB_ADDR_CLIENT] },
+		.port = port,
+	};
+}
+
+static unsigned int rewrite(struct sk_buff *skb, struct bpflb_packet *pkt,
+			    const struct bpflb_flow *flow, const struct bpflb_endpoint *src,
+			    const struct bpflb_endpoint *dst)
+{
+	if (bpflb_rewrite(skb, pkt, src, dst))
+		return NF_ACCEPT;
+	return bpflb_drop(flow->bn, flow->be->key.svc, skb, BPFLB_DROP_NO_MEMORY);
+}
+
+/**
+ * bpflb_flow_serves() - may the packet go the way of the flow that was found?
+ * @m: the flow, and what the packet is to it
+ * @pkt: the packet
+ *
+ * Not if the flow has expired, if the packet opens a new connection and the
+ * flow's is closing, or if it is UDP and the backend was removed; nor, of a flow
+ * that came by DSR, if the client speaks to the backend itself now.
+ *
+ * Context: RCU.
+ */
+bool bpflb_flow_serves(const struct bpflb_match *m, const struct bpflb_packet *pkt)
+{
+	const struct bpflb_flow *flow = m->flow;
+
+	if (bpflb_flow_is_expired(flow))
+		return false;
+	if (m->role == BPFLB_ROLE_MID_ORIG && flow->kind == BPFLB_FLOW_DSR_IN)
+		return pkt->noted || !bpflb_packet_is_syn(pkt);
+	if (m->role != BPFLB_ROLE_ORIG)
+		return true;
+	if (pkt->tuple.proto == IPPROTO_UDP)
+		return READ_ONCE(flow->be->live);
+	return !bpflb_packet_is_syn(pkt) || !bpflb_tcp_is_closing(READ_ONCE(flow->state));
+}
+
+static unsigned int to_backend(struct sk_buff *skb, struct bpflb_packet *pkt,
+			       struct bpflb_flow *flow)
+{
+	struct bpflb_endpoint src = client_of(flow, flow->mport);
+
+	bpflb_flow_saw(flow, pkt, false);
+	if (flow->kind == BPFLB_FLOW_DSR_OUT) {
+		unsigned int verdict = bpflb_dsr_send(flow->bn, skb, pkt, flow);
+
+		if (verdict != NF_ACCEPT)
+			return verdict;
+	}
+	return rewrite(skb, pkt, flow, &src, &flow->be->key.at);
+}
+
+static unsigned int to_client(struct sk_buff *skb, struct bpflb_packet *pkt,
+			      struct bpflb_flow *flow)
+{
+	struct bpflb_endpoint dst = client_of(flow, flow->mport);
+
+	bpflb_flow_saw(flow, pkt, true);
+	return rewrite(skb, pkt, flow, &flow->be->key.at, &dst);
+}
+
+/**
+ * bpflb_translate_dst() - a packet of a flow comes in
+ * @skb: the packet, in PREROUTING or LOCAL_OUT
+ * @pkt: what it is; follows the change
+ * @m: its flow
+ *
+ * Context: RCU, bottom halves off. Return: NF_ACCEPT, or NF_DROP and counted.
+ */
+unsigned int bpflb_translate_dst(struct sk_buff *skb, struct bpflb_packet *pkt,
+				 const struct bpflb_match *m)
+{
+	switch (m->role) {
+	case BPFLB_ROLE_ORIG:
+		return to_backend(skb, pkt, m->flow);
+	case BPFLB_ROLE_REPLY:
+		return to_client(skb, pkt, m->flow);
+	case BPFLB_ROLE_MID_ORIG:
+		/* Others were seen on their way in; it came back over lo. */
+		if (m->flow->kind == BPFLB_FLOW_DSR_IN)
+			bpflb_flow_saw(m->flow, pkt, false);
+		return NF_ACCEPT;
+	case BPFLB_ROLE_MID_REPLY:
+		bpflb_flow_saw(m->flow, pkt, true);
+		return NF_ACCEPT;
+	}
+	return NF_ACCEPT;
+}
+
+static unsigned int from_snat(struct sk_buff *skb, struct bpflb_packet *pkt,
+			      struct bpflb_flow *flow, const struct net_device *out)
+{
+	struct bpflb_endpoint src = {};
+
+	if (!bpflb_snat_is_complete(flow)) {
+		int err = bpflb_snat_complete(flow, skb, out);
+
+		if (err) {
+			/* It must not stay half made: the next packet tries again. */
+			bpflb_flow_kill(flow);
+			return bpflb_drop(flow->bn, flow->be->key.svc, skb, -err - 1);
+		}
+	}
+	src.addr.ip = flow->addr[BPFLB_ADDR_SNAT];
+	src.port = flow->sport;
+	return rewrite(skb, pkt, flow, &src, &flow->be->key.at);
+}
+
+static unsigned int from_service(struct sk_buff *skb, struct bpflb_packet *pkt,
+				 struct bpflb_flow *flow)
+{
+	struct bpflb_endpoint dst = client_of(flow, flow->cport);
+	struct bpflb_endpoint src = {
+		.addr = { .ip = flow->addr[BPFLB_ADDR_SERVICE] },
+		.port = flow->vport,
+	};
+
+	return rewrite(skb, pkt, flow, &src, &dst);
+}
+
+/**
+ * bpflb_translate_src() - a packet of a flow leaves
+ * @skb: the packet, in POSTROUTING or LOCAL_IN
+ * @pkt: what it is; follows the change
+ * @m: its flow, found by MID
+ * @out: the device it leaves by; NULL in LOCAL_IN
+ *
+ * Context: RCU, bottom halves off. Return: NF_ACCEPT, or NF_DROP and counted.
+ */
+unsigned int bpflb_translate_src(struct sk_buff *skb, struct bpflb_packet *pkt,
+				 const struct bpflb_match *m, const struct net_device *out)
+{
+	if (m->role == BPFLB_ROLE_MID_REPLY)
+		return from_service(skb, pkt, m->flow);
+	if (m->flow->kind == BPFLB_FLOW_SNAT && out)
+		return from_snat(skb, pkt, m->flow, out);
+	return NF_ACCEPT;
+}
