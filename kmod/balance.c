@@ -73,7 +73,7 @@ static int link_flow(struct bpflb_flow *flow)
 }
 
 /* Make a flow for a packet to a service, or find the one that another processor
- * has just made by the tuple that was @seen. Without a flow: why not.
+ * has just made by the tuple that was @seen. Return: why there is none.
  */
 static enum bpflb_drop_reason make_flow(struct bpflb_net *bn, struct bpflb_backend *be,
 					const struct bpflb_packet *pkt, u8 kind,
@@ -98,12 +98,12 @@ static enum bpflb_drop_reason make_flow(struct bpflb_net *bn, struct bpflb_backe
 	if (!err) {
 		bpflb_flow_announce(flow);
 		*m = (struct bpflb_match){ flow, BPFLB_ROLE_ORIG };
-		return __BPFLB_DROP_MAX;
+		return BPFLB_NO_DROP;
 	}
 	bpflb_flow_free_unlinked(flow);
 	if (err == -EEXIST)
 		*m = bpflb_flow_find(bn, seen);
-	return m->flow ? __BPFLB_DROP_MAX : BPFLB_DROP_TUPLE_CLASH;
+	return m->flow ? BPFLB_NO_DROP : BPFLB_DROP_TUPLE_CLASH;
 }
 
 /**
@@ -136,7 +136,7 @@ unsigned int bpflb_balance(struct bpflb_net *bn, struct sk_buff *skb, struct bpf
 	reason = make_flow(bn, slot->be, pkt,
 			   flow_kind(rcu_dereference(bn->settings), slot, pkt->tuple.proto),
 			   &pkt->tuple, &m);
-	if (!m.flow)
+	if (reason != BPFLB_NO_DROP)
 		return bpflb_drop(bn, svc, skb, reason);
 	return bpflb_translate_dst(skb, pkt, &m);
 }
@@ -164,5 +164,5 @@ unsigned int bpflb_balance_noted(struct bpflb_net *bn, struct sk_buff *skb,
 		return NF_ACCEPT;
 	asked.tuple.dst = *service;
 	reason = make_flow(bn, be, &asked, BPFLB_FLOW_DSR_IN, &pkt->tuple, &m);
-	return m.flow ? NF_ACCEPT : bpflb_drop(bn, be->key.svc, skb, reason);
+	return reason == BPFLB_NO_DROP ? NF_ACCEPT : bpflb_drop(bn, be->key.svc, skb, reason);
 }

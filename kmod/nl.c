@@ -282,8 +282,8 @@ static int txn_abort(struct sk_buff *skb, struct genl_info *info)
 	return err;
 }
 
-/* An operation that takes no attribute has a policy of none. */
-static const struct nla_policy no_policy[1];
+/* For operations that take no attribute: one that is refused, as any above it. */
+static const struct nla_policy no_policy[2];
 
 #define OP_READ(NAME, MAX, POLICY, ...) {			\
 	.cmd = BPFLB_CMD_##NAME,			\
@@ -295,8 +295,8 @@ static const struct nla_policy no_policy[1];
 	OP_READ(NAME, MAX, POLICY, .flags = GENL_UNS_ADMIN_PERM, __VA_ARGS__)
 
 static const struct genl_ops ops[] = {
-	OP_READ(STATUS_GET, 0, no_policy, .doit = bpflb_nl_status_get),
-	OP_READ(SETTINGS_GET, 0, no_policy, .doit = bpflb_nl_settings_get),
+	OP_READ(STATUS_GET, 1, no_policy, .doit = bpflb_nl_status_get),
+	OP_READ(SETTINGS_GET, 1, no_policy, .doit = bpflb_nl_settings_get),
 	OP_WRITE(SETTINGS_SET, BPFLB_SETTINGS_A_MAX, bpflb_nl_settings_policy,
 	      .doit = bpflb_nl_settings_set),
 	OP_WRITE(SERVICE_ADD, BPFLB_SERVICE_A_MAX, bpflb_nl_service_policy,
@@ -321,10 +321,10 @@ static const struct genl_ops ops[] = {
 	     .doit = bpflb_nl_node_get, .dumpit = bpflb_nl_node_dump),
 	OP_WRITE(FLOW_DEL, BPFLB_FLOW_A_MAX, bpflb_nl_flow_policy, .doit = bpflb_nl_flow_del),
 	OP_READ(FLOW_GET, BPFLB_FLOW_A_MAX, bpflb_nl_flow_policy, .dumpit = bpflb_nl_flow_dump),
-	OP_READ(STATS_GET, 0, no_policy, .doit = bpflb_nl_stats_get),
+	OP_READ(STATS_GET, 1, no_policy, .doit = bpflb_nl_stats_get),
 	OP_WRITE(TXN_BEGIN, BPFLB_TXN_A_MAX, txn_policy, .doit = txn_begin),
-	OP_WRITE(TXN_COMMIT, 0, no_policy, .doit = txn_commit),
-	OP_WRITE(TXN_ABORT, 0, no_policy, .doit = txn_abort),
+	OP_WRITE(TXN_COMMIT, 1, no_policy, .doit = txn_commit),
+	OP_WRITE(TXN_ABORT, 1, no_policy, .doit = txn_abort),
 };
 
 static const struct genl_multicast_group groups[] = {
@@ -340,7 +340,7 @@ static struct genl_family family __ro_after_init = {
 	.parallel_ops = true,
 	.ops = ops,
 	.n_ops = ARRAY_SIZE(ops),
-	.resv_start_op = __BPFLB_CMD_MAX,
+	.resv_start_op = BPFLB_CMD_UNSPEC + 1,
 	.mcgrps = groups,
 	.n_mcgrps = ARRAY_SIZE(groups),
 };

@@ -22,6 +22,7 @@
 #include "netns.h"
 #include "port_range.h"
 #include "snat.h"
+#include "stats.h"
 
 #define CHUNK_BITS	4096
 #define CHUNKS		(65536 / CHUNK_BITS)
@@ -285,11 +286,11 @@ bool bpflb_snat_is_complete(const struct bpflb_flow *flow)
  * @skb: its first packet, routed
  * @out: the device it leaves by
  *
- * Context: RCU, bottom halves off. Return: 0, or the negative enum
- * bpflb_drop_reason less 1.
+ * Context: RCU, bottom halves off. Return: BPFLB_NO_DROP, or why
+ * the packet has to be dropped.
  */
-int bpflb_snat_complete(struct bpflb_flow *flow, const struct sk_buff *skb,
-			const struct net_device *out)
+enum bpflb_drop_reason bpflb_snat_complete(struct bpflb_flow *flow, const struct sk_buff *skb,
+					   const struct net_device *out)
 {
 	struct bpflb_net *bn = flow->bn;
 	struct snat_pool_key key;
@@ -300,23 +301,21 @@ int bpflb_snat_complete(struct bpflb_flow *flow, const struct sk_buff *skb,
 
 	addr = choose_addr(bn, flow, skb, out);
 	if (!addr)
-		return -BPFLB_DROP_NO_SNAT_ADDRESS - 1;
+		return BPFLB_DROP_NO_SNAT_ADDRESS;
 	pool_key_init(&key, flow, addr);
 	pool = pool_get(bn, &key);
 	if (!pool)
-		return -BPFLB_DROP_NO_MEMORY - 1;
+		return BPFLB_DROP_NO_MEMORY;
 	port = choose_port(bn, pool, flow, out);
 	if (!port) {
 		pool_put(bn, pool);
-		return -BPFLB_DROP_NO_SNAT_PORT - 1;
+		return BPFLB_DROP_NO_SNAT_PORT;
 	}
 	err = bpflb_flow_link_reply(flow, addr, htons(port));
 	if (err)
 		give_port_back(bn, pool, port);
-	/* Another processor was first, and its choice is as good. */
-	if (err && err != -EALREADY)
-		return -BPFLB_DROP_NO_FLOW - 1;
-	return 0;
+	/* Where another processor was first, its choice is as good. */
+	return !err || err == -EALREADY ? BPFLB_NO_DROP : BPFLB_DROP_TUPLE_CLASH;
 }
 
 /**

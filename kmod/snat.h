@@ -13,8 +13,8 @@ struct net_device;
 struct sk_buff;
 
 bool bpflb_snat_is_complete(const struct bpflb_flow *flow);
-int bpflb_snat_complete(struct bpflb_flow *flow, const struct sk_buff *skb,
-			const struct net_device *out);
+enum bpflb_drop_reason bpflb_snat_complete(struct bpflb_flow *flow, const struct sk_buff *skb,
+					   const struct net_device *out);
 void bpflb_snat_release(struct bpflb_flow *flow);
 void bpflb_snat_pools_free(struct rhashtable *pools);
 

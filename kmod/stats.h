@@ -13,6 +13,9 @@ struct bpflb_packet;
 struct bpflb_service;
 struct sk_buff;
 
+/* Instead of an enum bpflb_drop_reason: there is none. */
+#define BPFLB_NO_DROP __BPFLB_DROP_MAX
+
 /** enum bpflb_count - what struct bpflb_counters counts */
 enum bpflb_count {
 	BPFLB_COUNT_FLOWS,		/* made */

@@ -119,12 +119,12 @@ static unsigned int from_snat(struct sk_buff *skb, struct bpflb_packet *pkt,
 	struct bpflb_endpoint src = {};
 
 	if (!bpflb_snat_is_complete(flow)) {
-		int err = bpflb_snat_complete(flow, skb, out);
+		enum bpflb_drop_reason reason = bpflb_snat_complete(flow, skb, out);
 
-		if (err) {
+		if (reason != BPFLB_NO_DROP) {
 			/* It must not stay half made: the next packet tries again. */
 			bpflb_flow_kill(flow);
-			return bpflb_drop(flow->bn, flow->be->key.svc, skb, -err - 1);
+			return bpflb_drop(flow->bn, flow->be->key.svc, skb, reason);
 		}
 	}
 	src.addr.ip = flow->addr[BPFLB_ADDR_SNAT];
