@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The cluster with the module and lbadm: what it is given, and what it tells."""
+import json
+import os
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+
+from . import module, servers
+from .capture import Capture
+from .topology import BALANCER, Topology
+
+_TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+LBADM = os.environ.get("LBADM", f"{_TOP}/build/lbadm")
+PORTS = {"tcp": servers.TCP_PORT, "udp": servers.UDP_PORT}
+
+
+@dataclass
+class Service:
+    """@backends: places, or {place: weight}; @nodeport, @vip: 0 or "" for none."""
+    name: str
+    proto: str
+    port: int
+    backends: object
+    vip: str = ""
+    nodeport: int = 0
+    policy: str = "cluster"
+    backend_port: int = 0
+    options: str = ""
+    plain: bool = field(default=False)      # backends on machines without bpflb
+
+    def lines(self, plan):
+        fronts = [f"{self.vip}:{self.port}"] if self.vip else []
+        fronts += [f"nodeport:{self.nodeport}"] if self.nodeport else []
+        yield (f"service add {self.name} {self.proto} {' '.join(fronts)} "
+               f"policy {self.policy} {self.options}").strip()
+        weights = self.backends if isinstance(self.backends, dict) else dict.fromkeys(self.backends, 1)
+        for place, weight in weights.items():
+            where = "" if self.plain else f" node {plan.nodes[plan.node_of(place)]}"
+            yield f"backend add {self.name} {self.at(plan, place)}{where} weight {weight}"
+
+    def at(self, plan, place):
+        return f"{plan.address(place)}:{self.backend_port or PORTS[self.proto]}"
+
+    def front(self, plan, which="vip"):
+        """(address, port) to ask at, through the balancer."""
+        return (self.vip, self.port) if which == "vip" else (plan.nodes[BALANCER], self.nodeport)
+
+
+def _endpoint(value):
+    address, _, port = value.rpartition(":")
+    return address.strip("[]"), int(port)
+
+
+class Cluster:
+    """The topology with the module, servers everywhere, and lbadm; one at a time."""
+
+    current = None
+
+    def __init__(self, mode="snat", offloads=False, servers_at=None, **params):
+        if Cluster.current:
+            Cluster.current.close()
+        Cluster.current = self
+        module.reload(mode=mode, **params)
+        self.net = Topology().setup(offloads)
+        self.plan = self.net.plan
+        places = [*self.plan.pods, *self.plan.nodes] if servers_at is None else servers_at
+        self.nginx = servers.Nginx(self.net, places) if places else None
+        self.echo = servers.UdpEcho(self.net, places) if places else None
+
+    def capture(self, places=None):
+        return Capture(self.net, places)
+
+    def close(self):
+        for server in (self.nginx, self.echo):
+            if server:
+                server.close()
+        self.net.close()
+        Cluster.current = None
+
+    def config(self, services, settings=()):
+        """What every node is given: the same."""
+        lines = [f"set {s}" for s in settings]
+        lines += [f"node add {address}" for address in self.plan.nodes.values()]
+        for service in services:
+            lines += service.lines(self.plan)
+        return "\n".join(lines) + "\n"
+
+    def apply(self, services, *settings, nodes=None):
+        with tempfile.NamedTemporaryFile("w", suffix=".conf") as f:
+            f.write(self.config(services, settings))
+            f.flush()
+            for node in nodes or self.plan.nodes:
+                self.lbadm(node, "apply", f.name)
+
+    def lbadm(self, node, *words):
+        """A string is many words. Returns what lbadm printed; a refusal is an error."""
+        if len(words) == 1:
+            words = words[0].split()
+        argv = [LBADM, "-n", self.net.ns(node), *words]
+        p = subprocess.run(argv, capture_output=True, text=True, check=False)
+        if p.returncode:
+            raise RuntimeError(f"{' '.join(argv)}: status {p.returncode}: {p.stderr.strip()}")
+        return p.stdout
+
+    def json(self, node, words):
+        return json.loads(self.lbadm(node, f"-j {words}"))
+
+    def drops(self, node):
+        """{reason: packets}, without those that never happened."""
+        drops = self.json(node, "stats")["drops"]
+        return {name: n for name, n in drops.items() if n}
+
+    def flows(self, node, service=None):
+        """Each with kind, state, client, backend and snat; these are (address, port)."""
+        flows = self.json(node, "flow list" + (f" service {service.name}" if service else ""))["flows"]
+        for flow in flows:
+            for end in ("client", "service-address", "backend", "snat"):
+                if end in flow:
+                    flow[end] = _endpoint(flow[end])
+        return flows
+
+    def flow_of(self, node, client):
+        """The flow of the client's socket @client, or None."""
+        return next((f for f in self.flows(node) if f["client"] == client), None)
+
+    def backends(self, node, service):
+        """{"ADDRESS:PORT": its counters}"""
+        return {b["address"]: b["counters"]
+                for b in self.json(node, f"backend list {service.name}")["backends"]}

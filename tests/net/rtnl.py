@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Links, addresses and routes by rtnetlink: no program to start for each namespace."""
+import ipaddress
+import os
+import socket
+import struct
+
+from . import ns
+
+_NEWLINK, _NEWADDR, _NEWROUTE, _NEWNEIGH = 16, 20, 24, 28
+_REQUEST, _ACK, _EXCL, _CREATE = 1, 4, 0x200, 0x400
+_IFF_UP = 1
+_UNIVERSE, _ON_LINK = 0, 253
+_TABLE_MAIN, _BY_ADMIN, _UNICAST = 254, 4, 1
+
+
+def _attr(kind, data):
+    return struct.pack("=HH", 4 + len(data), kind) + data + bytes(-len(data) % 4)
+
+
+def _name(link):
+    return _attr(3, link.encode() + b"\0")
+
+
+def _octets(mac):
+    return bytes.fromhex(mac.replace(":", ""))
+
+
+def _mac(address):
+    return _attr(1, _octets(address)) if address else b""
+
+
+def _link(index=0, flags=0):
+    return struct.pack("=BxHiII", 0, 0, index, flags, flags)
+
+
+class Rtnl:
+    """Changes what is in namespace @name; a refusal is an OSError."""
+
+    def __init__(self, name):
+        self._name = name
+        self._socket = ns.make_socket(name, socket.AF_NETLINK, socket.SOCK_RAW, 0)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self._socket.close()
+
+    def _ask(self, kind, body, flags=_CREATE | _EXCL):
+        header = struct.pack("=IHHII", 16 + len(body), kind, _REQUEST | _ACK | flags, 1, 0)
+        self._socket.send(header + body)
+        error = struct.unpack_from("=i", self._socket.recv(65536), 16)[0]
+        if error:
+            raise OSError(-error, f"{self._name}: rtnetlink: {os.strerror(-error)}")
+
+    def _index(self, link):
+        with ns.inside(self._name):
+            return socket.if_nametoindex(link)
+
+    def veth(self, link, mac, peer_name, peer_link, peer_mac=None):
+        """A pair: @link here, @peer_link in namespace @peer_name."""
+        with open(f"{ns.RUN}/{peer_name}", "rb") as there:
+            peer = _link() + _name(peer_link) + _mac(peer_mac) + \
+                _attr(28, struct.pack("=i", there.fileno()))
+            info = _attr(1, b"veth") + _attr(2, _attr(1, peer))
+            self._ask(_NEWLINK, _link() + _name(link) + _mac(mac) + _attr(18, info))
+
+    def bridge(self, link):
+        info = _attr(1, b"bridge") + _attr(2, _attr(23, b"\0"))     # no multicast snooping
+        self._ask(_NEWLINK, _link() + _name(link) + _attr(18, info))
+
+    def up(self, link, master=None):
+        body = _link(self._index(link), _IFF_UP)
+        if master:
+            body += _attr(10, struct.pack("=I", self._index(master)))
+        self._ask(_NEWLINK, body, 0)
+
+    def address(self, link, address, length):
+        ip = ipaddress.ip_address(address)
+        body = struct.pack("=BBBBI", _family(ip), length, 0, 0, self._index(link))
+        self._ask(_NEWADDR, body + _attr(1, ip.packed) + _attr(2, ip.packed))
+
+    def route(self, to, via=None, link=None, source=None):
+        to = ipaddress.ip_network(to)
+        scope = _UNIVERSE if via else _ON_LINK
+        body = struct.pack("=BBBBBBBBI", _family(to), to.prefixlen, 0, 0,
+                           _TABLE_MAIN, _BY_ADMIN, scope, _UNICAST, 0)
+        if to.prefixlen:
+            body += _attr(1, to.network_address.packed)
+        if link:
+            body += _attr(4, struct.pack("=I", self._index(link)))
+        for kind, address in ((5, via), (7, source)):
+            if address:
+                body += _attr(kind, ipaddress.ip_address(address).packed)
+        self._ask(_NEWROUTE, body)
+
+    def neighbour(self, link, address, mac):
+        """One that is known for good: no ARP."""
+        ip = ipaddress.ip_address(address)
+        body = struct.pack("=BxxxiHBB", _family(ip), self._index(link), 0x80, 0, 0)
+        self._ask(_NEWNEIGH, body + _attr(1, ip.packed) + _attr(2, _octets(mac)))
+
+
+def _family(ip):
+    return socket.AF_INET if ip.version == 4 else socket.AF_INET6

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A cluster in one kernel: every machine is a network namespace.
+
+    c0 --- r0 --- lan (bridge) --- n1 --- p11, p12
+                             +---- n2 --- p21, p22
+                             +---- n3 --- p31, p32
+
+c0 is the client, r0 the router. r0 sends the service addresses to n1, so n1 is
+the balancer; n2 and n3 are where its remote backends are.
+"""
+import atexit
+import contextlib
+import subprocess
+import time
+
+from . import ns
+from .plan import V4
+from .rtnl import Rtnl
+
+BALANCER = "n1"
+_ALL = ("ipv6/conf/all/disable_ipv6", "ipv6/conf/default/disable_ipv6")
+
+
+def stop(process):
+    """Ends a program that this one started."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+class Topology:
+    """Made by setup(), gone with close() or at the latest when the program ends.
+
+    @prefix goes before each namespace's name, so that a development machine's
+    own namespaces can't be met.
+    """
+
+    def __init__(self, plan=V4, prefix=""):
+        self.plan = plan
+        self.prefix = prefix
+        self._running = []
+        self.routers = ["r0", *plan.nodes]
+        self.places = ["c0", "r0", "lan", *plan.nodes, *plan.pods]
+
+    def ns(self, place):
+        return self.prefix + place
+
+    def inside(self, place):
+        return ns.inside(self.ns(place))
+
+    def socket(self, place, *args):
+        return ns.make_socket(self.ns(place), *args)
+
+    def setup(self, offloads=False):
+        atexit.register(self.close)
+        for place in self.places:
+            ns.create(self.ns(place))
+            self._sysctl_first(place)
+        with contextlib.ExitStack() as stack:
+            rtnl = {place: stack.enter_context(Rtnl(self.ns(place))) for place in self.places}
+            self._at = rtnl.__getitem__
+            # A link's two ends are made at once, from one side: all links, then the rest.
+            self._links()
+            self._addresses()
+        self.offloads(offloads)
+        # A bridge forwards to a port only when the kernel's link watch has seen it,
+        # which can take a second: an ARP request lost by then would take another.
+        while not all(ns.running(self.ns(place)) for place in self.places):
+            time.sleep(0.01)
+        return self
+
+    def close(self):
+        atexit.unregister(self.close)
+        for process in self._running:
+            stop(process)
+        for place in self.places:
+            ns.delete(self.ns(place))
+
+    def __enter__(self):
+        return self.setup()
+
+    def __exit__(self, *exc):
+        self.close()
+
+    def offloads(self, on):
+        for place in self.places:
+            ns.offloads(self.ns(place), on)
+
+    def sysctl(self, place, settings):
+        ns.sysctl(self.ns(place), settings)
+
+    def popen(self, place, argv, **kw):
+        """Starts a program, which close() stops if nobody has by then."""
+        with self.inside(place):
+            process = subprocess.Popen(argv, **kw)
+        self._running.append(process)
+        return process
+
+    def run(self, place, argv, **kw):
+        """Runs a program in @place; it must succeed, and its output is returned."""
+        p = self.popen(place, argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                       stdin=subprocess.PIPE if "input" in kw else subprocess.DEVNULL, text=True)
+        out, _ = p.communicate(kw.get("input"), timeout=kw.get("timeout", 60))
+        if p.returncode:
+            raise AssertionError(f"{place}: {' '.join(argv)}: status {p.returncode}: {out.strip()}")
+        return out
+
+    def _sysctl_first(self, place):
+        """Before there is a link, so that no link is ever without them."""
+        settings = dict.fromkeys(_ALL, 1)
+        if place in self.routers:
+            settings["ipv4/ip_forward"] = 1
+            # Traffic of DSR is asymmetric. And a balancer sends out by the link that
+            # it received by: to tell the client of a shorter way would be wrong.
+            for conf in ("all", "default"):
+                settings[f"ipv4/conf/{conf}/rp_filter"] = 0
+                settings[f"ipv4/conf/{conf}/send_redirects"] = 0
+        ns.sysctl(self.ns(place), settings)
+
+    def _links(self):
+        p = self.plan
+
+        def veth(place, link, mac, peer, peer_link, peer_mac=None):
+            self._at(place).veth(link, mac, self.ns(peer), peer_link, peer_mac)
+
+        self._at("lan").bridge("br0")
+        self._at("lan").up("br0")
+        veth("c0", "eth0", mac_of("c0"), "r0", "wan0")
+        veth("r0", "lan0", mac_of("r0"), "lan", "r0")
+        for node in p.nodes:
+            veth(node, "lan0", mac_of(node), "lan", node)
+            for pod in p.pods_of(node):
+                veth(node, pod, mac_of("gw"), pod, "eth0", mac_of(pod))
+
+    def _addresses(self):
+        p = self.plan
+
+        def link(place, name, address, length):
+            self._at(place).address(name, address, length)
+            self._at(place).up(name)
+
+        for place in self.places:
+            self._at(place).up("lo")
+        for port in ("r0", *p.nodes):
+            self._at("lan").up(port, master="br0")
+        link("c0", "eth0", p.client, p.client_len)
+        self._at("c0").route(p.anywhere, via=p.client_gw)
+        link("r0", "wan0", p.client_gw, p.client_len)
+        link("r0", "lan0", p.lan_gw, p.lan_len)
+        self._at("r0").route(p.services, via=p.nodes[BALANCER])
+        for node, address in p.nodes.items():
+            link(node, "lan0", address, p.lan_len)
+            self._at(node).route(p.anywhere, via=p.lan_gw)
+            for other in p.nodes:
+                if other != node:
+                    self._at(node).route(p.pod_net(other), via=p.nodes[other])
+            for pod, pod_address in p.pods_of(node).items():
+                link(node, pod, p.pod_gw, p.host_len)
+                link(pod, "eth0", pod_address, p.host_len)
+                self._at(node).route(f"{pod_address}/{p.host_len}", link=pod, source=address)
+                self._at(pod).route(f"{p.pod_gw}/{p.host_len}", link="eth0")
+                self._at(pod).route(p.anywhere, via=p.pod_gw)
+
+
+def mac_of(place):
+    """Fixed, so that a capture can be read: 02:00:00:00:00:12 is n2's, …:01:21 p21's."""
+    if place == "gw":
+        return "02:00:00:00:02:01"
+    kind, base = {"n": (0, 10), "p": (1, 0), "r": (3, 0), "c": (4, 0)}[place[0]]
+    return f"02:00:00:00:{kind:02x}:{base + int(place[1:]):02d}"
