@@ -48,8 +48,7 @@ class Service:
 
 
 def _endpoint(value):
-    address, _, port = value.rpartition(":")
-    return address.strip("[]"), int(port)
+    return value["address"], value["port"]
 
 
 class Cluster:
@@ -108,23 +107,23 @@ class Cluster:
 
     def drops(self, node):
         """{reason: packets}, without those that never happened."""
-        drops = self.json(node, "stats")["drops"]
-        return {name: n for name, n in drops.items() if n}
+        drops = self.json(node, "stats")["stats"]["drops"]
+        return {d["reason"]: d["packets"] for d in drops if d["packets"]}
 
-    def flows(self, node, service=None):
-        """Each with kind, state, client, backend and snat; these are (address, port)."""
-        flows = self.json(node, "flow list" + (f" service {service.name}" if service else ""))["flows"]
+    def flows(self, node, words=""):
+        """Each with kind, state, service; client, frontend and backend as (address, port)."""
+        flows = self.json(node, f"flow list {words}")["flows"]
         for flow in flows:
-            for end in ("client", "service-address", "backend", "snat"):
-                if end in flow:
-                    flow[end] = _endpoint(flow[end])
+            for end in ("client", "frontend", "backend"):
+                flow[end] = _endpoint(flow[end])
         return flows
 
     def flow_of(self, node, client):
         """The flow of the client's socket @client, or None."""
-        return next((f for f in self.flows(node) if f["client"] == client), None)
+        flows = self.flows(node, f"client {client[0]}:{client[1]}")
+        return flows[0] if flows else None
 
-    def backends(self, node, service):
-        """{"ADDRESS:PORT": its counters}"""
-        return {b["address"]: b["counters"]
-                for b in self.json(node, f"backend list {service.name}")["backends"]}
+    def counters(self, node, service, place):
+        """Of the service's backend at @place."""
+        return next(b["counters"] for b in self.json(node, f"backend list {service.name}")["backends"]
+                    if b["address"] == self.plan.address(place))
