@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <string.h>
+
+#include "args.h"
+#include "attrs.h"
+#include "names.h"
+#include "objects.h"
+
+#define WEIGHT_DEFAULT	1
+#define BACKEND_WORDS	"local, node, weight"
+
+enum { SEEN_PLACE = 1, SEEN_WEIGHT = 2 };
+
+static int build_key(struct request *request, struct line *line, uint8_t command)
+{
+	struct endpoint endpoint;
+	const char *service;
+	int code;
+
+	request_start(request, command, 0);
+	code = args_name(line, &service);
+	if (code)
+		return code;
+	request_string(request, line->next - 1, BPFLB_BACKEND_A_SERVICE, service);
+	code = args_endpoint(line, "backend", &endpoint);
+	if (code)
+		return code;
+	request_address(request, line->next - 1, BPFLB_BACKEND_A_ADDR, &endpoint.address);
+	request_port(request, line->next - 1, BPFLB_BACKEND_A_PORT, endpoint.port);
+	return 0;
+}
+
+static int build_place(struct request *request, struct line *line, bool local,
+		       unsigned int *seen)
+{
+	struct address node;
+	int code;
+
+	if (*seen & SEEN_PLACE)
+		return report_last(line, "a backend is in one place: either local, or on one node");
+	*seen |= SEEN_PLACE;
+	if (local) {
+		request_flag(request, line->next - 1, BPFLB_BACKEND_A_LOCAL);
+		return 0;
+	}
+	code = args_address(line, "node", &node);
+	if (!code)
+		request_address(request, line->next - 1, BPFLB_BACKEND_A_NODE, &node);
+	return code;
+}
+
+static int build_weight(struct request *request, struct line *line, unsigned int *seen)
+{
+	uint64_t weight;
+	int code;
+
+	code = args_once(line, seen, SEEN_WEIGHT);
+	if (!code)
+		code = args_number(line, "weight", 0, BPFLB_WEIGHT_MAX, &weight);
+	if (!code)
+		request_u32(request, line->next - 1, BPFLB_BACKEND_A_WEIGHT, weight);
+	return code;
+}
+
+static int build_keywords(struct request *request, struct line *line)
+{
+	unsigned int seen = 0;
+	int code = 0;
+
+	while (!code && line_peek(line)) {
+		if (line_take_word(line, "local"))
+			code = build_place(request, line, true, &seen);
+		else if (line_take_word(line, "node"))
+			code = build_place(request, line, false, &seen);
+		else if (line_take_word(line, "weight"))
+			code = build_weight(request, line, &seen);
+		else
+			code = args_unknown(line, BACKEND_WORDS);
+	}
+	return code;
+}
+
+static int backend_build_add(struct request *request, struct line *line)
+{
+	int code = build_key(request, line, BPFLB_CMD_BACKEND_ADD);
+
+	return code ? code : build_keywords(request, line);
+}
+
+static int backend_build_set(struct request *request, struct line *line)
+{
+	int code = build_key(request, line, BPFLB_CMD_BACKEND_SET);
+
+	if (!code && !line_peek(line))
+		return args_unknown(line, BACKEND_WORDS);
+	return code ? code : build_keywords(request, line);
+}
+
+static int backend_build_del(struct request *request, struct line *line)
+{
+	int code = build_key(request, line, BPFLB_CMD_BACKEND_DEL);
+
+	return code ? code : args_end(line);
+}
+
+/**
+ * backend_decode - a message as a backend
+ * @nlh: the message
+ * @backend: the result
+ */
+void backend_decode(const struct nlmsghdr *nlh, struct backend *backend)
+{
+	struct nlattr *attrs[BPFLB_BACKEND_A_MAX + 1];
+
+	memset(backend, 0, sizeof(*backend));
+	attrs_parse(nlh, attrs, BPFLB_BACKEND_A_MAX);
+	backend->generation = attr_u64(attrs[BPFLB_BACKEND_A_GENERATION]);
+	attr_string(attrs[BPFLB_BACKEND_A_SERVICE], backend->service,
+		    sizeof(backend->service));
+	attr_address(attrs[BPFLB_BACKEND_A_ADDR], &backend->endpoint.address);
+	backend->endpoint.port = attr_port(attrs[BPFLB_BACKEND_A_PORT]);
+	backend->weight = attr_u32(attrs[BPFLB_BACKEND_A_WEIGHT]);
+	backend->local = attrs[BPFLB_BACKEND_A_LOCAL];
+	backend->here = attrs[BPFLB_BACKEND_A_HERE];
+	attr_address(attrs[BPFLB_BACKEND_A_NODE], &backend->node);
+	backend->flows = attr_u32(attrs[BPFLB_BACKEND_A_FLOWS]);
+	counters_decode(attrs[BPFLB_BACKEND_A_COUNTERS], &backend->counters);
+}
+
+/**
+ * backend_json - a backend as JSON
+ * @json: where to
+ * @key: its key
+ * @backend: the backend
+ */
+void backend_json(struct json *json, const char *key, const struct backend *backend)
+{
+	char text[ADDRESS_ROOM];
+
+	json_open(json, key, '{');
+	json_string(json, "service", backend->service);
+	json_string(json, "address", format_address(&backend->endpoint.address, text));
+	json_u64(json, "port", backend->endpoint.port);
+	json_u64(json, "weight", backend->weight);
+	json_bool(json, "local", backend->local);
+	if (backend->node.length)
+		json_string(json, "node", format_address(&backend->node, text));
+	else
+		json_null(json, "node");
+	json_bool(json, "here", backend->here);
+	json_u64(json, "flows", backend->flows);
+	counters_json(json, &backend->counters);
+	json_close(json);
+}
+
+/**
+ * backend_words - a backend as "backend add" has it
+ * @file: where to
+ * @backend: the backend
+ * @defaults: write also what is as it would be anyway
+ */
+void backend_words(FILE *file, const struct backend *backend, bool defaults)
+{
+	char text[ENDPOINT_ROOM];
+
+	fprintf(file, "%s %s", backend->service, format_endpoint(&backend->endpoint, text));
+	if (backend->local)
+		fputs(" local", file);
+	if (backend->node.length)
+		fprintf(file, " node %s", format_address(&backend->node, text));
+	if (defaults || backend->weight != WEIGHT_DEFAULT)
+		fprintf(file, " weight %u", backend->weight);
+}
+
+/**
+ * backend_gather - ask for backends
+ * @context: with its socket open
+ * @service: of which service, NULL for all
+ * @word: of the command line that named it
+ * @messages: the answer
+ *
+ * Return: LBADM_OK, or what to exit with; it is reported.
+ */
+int backend_gather(struct context *context, const char *service, unsigned int word,
+		   struct messages *messages)
+{
+	request_start(&context->request, BPFLB_CMD_BACKEND_GET, 0);
+	if (service)
+		request_string(&context->request, word, BPFLB_BACKEND_A_SERVICE, service);
+	if (conn_gather(&context->conn, &context->request, messages))
+		return context_refused(context, &context->conn.refusal);
+	return LBADM_OK;
+}
+
+/**
+ * backend_list_json - the array of backends
+ * @json: where to
+ * @messages: the backends
+ */
+void backend_list_json(struct json *json, const struct messages *messages)
+{
+	const struct nlmsghdr *nlh;
+	struct backend backend;
+
+	json_open(json, "backends", '[');
+	messages_for_each(nlh, messages) {
+		backend_decode(nlh, &backend);
+		backend_json(json, NULL, &backend);
+	}
+	json_close(json);
+}
+
+static void backend_row(struct table *table, const struct backend *backend)
+{
+	const struct counters *counters = &backend->counters;
+	char text[ENDPOINT_ROOM];
+
+	table_cell(table, "%s", backend->service);
+	table_cell(table, "%s", format_endpoint(&backend->endpoint, text));
+	if (backend->node.length)
+		table_cell(table, "node %s%s", format_address(&backend->node, text),
+			   backend->here ? " (here)" : "");
+	else
+		table_cell(table, "%s", backend->local || backend->here ? "local" : "plain");
+	table_cell(table, "%u", backend->weight);
+	table_cell(table, "%s", format_count(backend->flows, text));
+	table_cell(table, "%s", format_count(counters->flows, text));
+	table_cell(table, "%s", format_bytes(counters->bytes_in, text));
+	table_cell(table, "%s", format_bytes(counters->bytes_out, text));
+}
+
+/**
+ * backend_list_table - print backends as a table
+ * @messages: the backends
+ */
+void backend_list_table(const struct messages *messages)
+{
+	static const char *const headers[] = {
+		"SERVICE", "BACKEND", "WHERE", ">WEIGHT", ">ACTIVE", ">FLOWS", ">IN", ">OUT",
+		NULL
+	};
+	const struct nlmsghdr *nlh;
+	struct backend backend;
+	struct table table;
+
+	table_init(&table, headers);
+	messages_for_each(nlh, messages) {
+		backend_decode(nlh, &backend);
+		backend_row(&table, &backend);
+	}
+	out_table(&table, "no backends");
+}
+
+static int list_json(struct context *context, const struct messages *messages)
+{
+	struct backend backend = { 0 };
+	struct json json;
+	int code;
+
+	if (messages->used)
+		backend_decode((const struct nlmsghdr *)messages->bytes, &backend);
+	code = context_json_begin(context, &json, backend.generation);
+	if (code)
+		return code;
+	backend_list_json(&json, messages);
+	context_json_end(&json);
+	return LBADM_OK;
+}
+
+static int backend_run_list(struct context *context)
+{
+	unsigned int word = context->line.next;
+	struct messages messages = { 0 };
+	const char *service = NULL;
+	int code = 0;
+
+	if (line_peek(&context->line))
+		code = args_name(&context->line, &service);
+	if (!code)
+		code = args_end(&context->line);
+	if (!code)
+		code = conn_open(&context->conn);
+	if (!code)
+		code = backend_gather(context, service, word, &messages);
+	if (!code && context->options.json)
+		code = list_json(context, &messages);
+	else if (!code)
+		backend_list_table(&messages);
+	messages_free(&messages);
+	return code;
+}
+
+static const struct command backend_commands[] = {
+	{
+		.verb = "add",
+		.args = "SERVICE ADDRESS:PORT [local | node ADDRESS] [weight N]",
+		.summary = "give a service another backend",
+		.help = "A backend that is 'local', or whose node or own address is one of this node,\n"
+			"gets its packets with the client's address. One on another node, which 'node\n"
+			"add' must have made known, gets them by the mode. One of neither kind is on a\n"
+			"machine without the module, and always gets them by SNAT.\n"
+			"The weight is 0 to 65535, and 1 if not given; 0 means no new flows.\n",
+		.build = backend_build_add,
+		.in_file = true,
+	},
+	{
+		.verb = "set",
+		.args = "SERVICE ADDRESS:PORT [local | node ADDRESS] [weight N]",
+		.summary = "change a backend; what is not mentioned stays as it is",
+		.build = backend_build_set,
+	},
+	{
+		.verb = "del",
+		.args = "SERVICE ADDRESS:PORT",
+		.summary = "take a backend away from a service",
+		.build = backend_build_del,
+	},
+	{
+		.verb = "list",
+		.alias = "show",
+		.args = "[SERVICE]",
+		.summary = "show all backends, or those of a service",
+		.help = "ACTIVE are the flows there are, FLOWS those made so far; IN is from clients,\n"
+			"OUT to them.\n",
+		.run = backend_run_list,
+	},
+	{ 0 }
+};
+
+const struct object backend_object = {
+	.name = "backend",
+	.summary = "where a service's packets go",
+	.commands = backend_commands,
+	.implied = "list",
+};

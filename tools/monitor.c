@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "args.h"
+#include "attrs.h"
+#include "names.h"
+#include "objects.h"
+
+#define TIME_ROOM 64
+
+enum watched {
+	WATCH_SERVICE,
+	WATCH_BACKEND,
+	WATCH_NODE,
+	WATCH_SETTINGS,
+	WATCH_FLOW,
+};
+
+static const char *const watched_names[] = {
+	[WATCH_SERVICE]		= "service",
+	[WATCH_BACKEND]		= "backend",
+	[WATCH_NODE]		= "node",
+	[WATCH_SETTINGS]	= "settings",
+	[WATCH_FLOW]		= "flow",
+	NULL
+};
+
+#define WATCH_CONFIG (1 << WATCH_SERVICE | 1 << WATCH_BACKEND | 1 << WATCH_NODE | \
+		      1 << WATCH_SETTINGS)
+
+/** struct event - what a command's number stands for when it comes as an event */
+struct event {
+	const char *verb;
+	enum watched what;
+};
+
+static const struct event known_events[BPFLB_CMD_MAX + 1] = {
+	[BPFLB_CMD_SETTINGS_SET]	= { "set", WATCH_SETTINGS },
+	[BPFLB_CMD_SERVICE_ADD]		= { "add", WATCH_SERVICE },
+	[BPFLB_CMD_SERVICE_SET]		= { "set", WATCH_SERVICE },
+	[BPFLB_CMD_SERVICE_DEL]		= { "del", WATCH_SERVICE },
+	[BPFLB_CMD_BACKEND_ADD]		= { "add", WATCH_BACKEND },
+	[BPFLB_CMD_BACKEND_SET]		= { "set", WATCH_BACKEND },
+	[BPFLB_CMD_BACKEND_DEL]		= { "del", WATCH_BACKEND },
+	[BPFLB_CMD_NODE_ADD]		= { "add", WATCH_NODE },
+	[BPFLB_CMD_NODE_DEL]		= { "del", WATCH_NODE },
+	[BPFLB_CMD_FLOW_ADD]		= { "add", WATCH_FLOW },
+	[BPFLB_CMD_FLOW_DEL]		= { "del", WATCH_FLOW },
+};
+
+/**
+ * struct monitor - what is watched, and how it is shown
+ * @options: of lbadm
+ * @watched: a bit for each enum watched
+ */
+struct monitor {
+	const struct options *options;
+	unsigned int watched;
+};
+
+static volatile sig_atomic_t stopped;
+
+static void stop(int signal)
+{
+	(void)signal;
+	stopped = 1;
+}
+
+static const char *time_text(char text[TIME_ROOM])
+{
+	char date[32], zone[8];
+	struct timespec now;
+	struct tm local;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	localtime_r(&now.tv_sec, &local);
+	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &local);
+	strftime(zone, sizeof(zone), "%z", &local);
+	snprintf(text, TIME_ROOM, "%s.%06ld%s", date, now.tv_nsec / 1000, zone);
+	return text;
+}
+
+static void begin_json(const struct monitor *monitor, struct json *json, const char *event)
+{
+	char text[TIME_ROOM];
+
+	json_init(json, stdout, monitor->options->pretty);
+	json_open(json, NULL, '{');
+	if (monitor->options->timestamps)
+		json_string(json, "time", time_text(text));
+	json_string(json, "event", event);
+}
+
+static void begin_text(const struct monitor *monitor)
+{
+	char text[TIME_ROOM];
+
+	if (monitor->options->timestamps)
+		printf("%s ", time_text(text));
+}
+
+static void object_json(struct json *json, enum watched what, const struct nlmsghdr *nlh)
+{
+	struct settings settings;
+	struct service service;
+	struct backend backend;
+	struct node node;
+
+	switch (what) {
+	case WATCH_SERVICE:
+		service_decode(nlh, &service);
+		json_u64(json, "generation", service.generation);
+		service_json(json, "service", &service);
+		break;
+	case WATCH_BACKEND:
+		backend_decode(nlh, &backend);
+		json_u64(json, "generation", backend.generation);
+		backend_json(json, "backend", &backend);
+		break;
+	case WATCH_NODE:
+		node_decode(nlh, &node);
+		json_u64(json, "generation", node.generation);
+		node_json(json, "node", &node);
+		break;
+	case WATCH_SETTINGS:
+		settings_decode(nlh, &settings);
+		json_u64(json, "generation", settings.generation);
+		settings_json(json, "settings", &settings);
+		break;
+	case WATCH_FLOW:
+		flow_json(json, "flow", nlh);
+		break;
+	}
+}
+
+/* In the words of the command that would have done it; of what is gone, its name. */
+static void object_text(enum watched what, const char *verb, const struct nlmsghdr *nlh)
+{
+	bool gone = !strcmp(verb, "del");
+	char text[ENDPOINT_ROOM];
+	struct settings settings;
+	struct service service;
+	struct backend backend;
+	struct node node;
+
+	if (what != WATCH_SETTINGS)
+		printf("%s ", watched_names[what]);
+	printf("%s ", verb);
+	switch (what) {
+	case WATCH_SERVICE:
+		service_decode(nlh, &service);
+		if (gone)
+			fputs(service.name, stdout);
+		else
+			service_words(stdout, &service, true);
+		break;
+	case WATCH_BACKEND:
+		backend_decode(nlh, &backend);
+		if (gone)
+			printf("%s %s", backend.service,
+			       format_endpoint(&backend.endpoint, text));
+		else
+			backend_words(stdout, &backend, true);
+		break;
+	case WATCH_NODE:
+		node_decode(nlh, &node);
+		fputs(format_address(&node.address, text), stdout);
+		break;
+	case WATCH_SETTINGS:
+		settings_decode(nlh, &settings);
+		settings_event(stdout, &settings);
+		break;
+	case WATCH_FLOW:
+		flow_words(stdout, nlh);
+		break;
+	}
+	putchar('\n');
+}
+
+static void show_event(const struct nlmsghdr *nlh, void *arg)
+{
+	uint8_t command = attrs_command(nlh);
+	const struct monitor *monitor = arg;
+	const struct event *event;
+	struct json json;
+
+	if (command > BPFLB_CMD_MAX || !known_events[command].verb)
+		return;
+	event = &known_events[command];
+	if (!(monitor->watched & 1 << event->what))
+		return;
+	if (monitor->options->json) {
+		begin_json(monitor, &json, event->verb);
+		json_string(&json, "object", watched_names[event->what]);
+		object_json(&json, event->what, nlh);
+		json_close(&json);
+	} else {
+		begin_text(monitor);
+		object_text(event->what, event->verb, nlh);
+	}
+	fflush(stdout);
+}
+
+static void show_lost(const struct monitor *monitor)
+{
+	struct json json;
+
+	if (monitor->options->json) {
+		begin_json(monitor, &json, "lost");
+		json_close(&json);
+	} else {
+		begin_text(monitor);
+		puts("events lost");
+	}
+	fflush(stdout);
+}
+
+/* Whoever reads it knows from here on that every later change will be told. */
+static void show_start(const struct monitor *monitor, const struct status *status)
+{
+	struct json json;
+
+	if (monitor->options->json) {
+		begin_json(monitor, &json, "start");
+		json_u64(&json, "generation", status->generation);
+		json_close(&json);
+	} else {
+		begin_text(monitor);
+		printf("start generation %llu\n", (unsigned long long)status->generation);
+	}
+	fflush(stdout);
+}
+
+/* The signals arrive while ppoll() waits and at no other time, so none is missed. */
+static void catch_signals(sigset_t *unblocked)
+{
+	struct sigaction action = { .sa_handler = stop };
+	sigset_t blocked;
+
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGINT);
+	sigaddset(&blocked, SIGTERM);
+	sigprocmask(SIG_BLOCK, &blocked, unblocked);
+	sigdelset(unblocked, SIGINT);
+	sigdelset(unblocked, SIGTERM);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
+static int watch(struct conn *conn, struct monitor *monitor, const sigset_t *unblocked)
+{
+	struct pollfd pollers[] = {
+		{ .fd = nl_socket_get_fd(conn->sk), .events = POLLIN },
+		{ .fd = STDOUT_FILENO },	/* only for: its reader has gone */
+	};
+	int error;
+
+	while (!stopped && !ferror(stdout)) {
+		if (ppoll(pollers, 2, NULL, unblocked) < 0)
+			continue;
+		if (pollers[1].revents & (POLLERR | POLLHUP | POLLNVAL))
+			break;
+		if (!pollers[0].revents)
+			continue;
+		error = conn_read_events(conn, show_event, monitor);
+		if (error == -ENOBUFS)
+			show_lost(monitor);
+		else if (error)
+			return report(LBADM_REFUSED, "%s", conn->refusal.message);
+	}
+	return LBADM_OK;
+}
+
+static int take_watched(struct line *line, struct monitor *monitor)
+{
+	unsigned int what;
+	char valid[128];
+
+	while (line_peek(line)) {
+		if (!parse_choice(line_peek(line), watched_names, &what)) {
+			names_join(watched_names, valid, sizeof(valid));
+			return args_unknown(line, valid);
+		}
+		line_take(line);
+		monitor->watched |= 1 << what;
+	}
+	if (!monitor->watched)
+		monitor->watched = WATCH_CONFIG;
+	return LBADM_OK;
+}
+
+static int monitor_run(struct context *context)
+{
+	struct monitor monitor = { .options = &context->options };
+	struct conn events = { 0 };
+	struct status status;
+	sigset_t unblocked;
+	int code;
+
+	code = take_watched(&context->line, &monitor);
+	if (code)
+		return code;
+	/* Events have a socket of their own: there is no telling them from answers. */
+	catch_signals(&unblocked);
+	code = conn_open(&events);
+	if (!code && monitor.watched & WATCH_CONFIG)
+		code = conn_listen(&events, BPFLB_MCGRP_CONFIG);
+	if (!code && monitor.watched & 1 << WATCH_FLOW)
+		code = conn_listen(&events, BPFLB_MCGRP_FLOW);
+	if (!code)
+		code = conn_open(&context->conn);
+	if (!code)
+		code = status_get(context, &status);
+	if (!code) {
+		show_start(&monitor, &status);
+		code = watch(&events, &monitor, &unblocked);
+	}
+	conn_close(&events);
+	return code;
+}
+
+static const struct command monitor_commands[] = {
+	{
+		.args = "[service] [backend] [node] [settings] [flow]",
+		.summary = "show what happens as it happens, one event a line",
+		.help = "Without a word: all but flows. Begins with the generation from which on it\n"
+			"sees everything; says 'events lost' if they came faster than it could show.\n"
+			"-t puts the time in front; with -j each line is a JSON object.\n",
+		.run = monitor_run,
+	},
+	{ 0 }
+};
+
+const struct object monitor_object = {
+	.name = "monitor",
+	.summary = "changes and flows, as they happen",
+	.commands = monitor_commands,
+};

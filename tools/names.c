@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/bpflb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "names.h"
+
+#define CHECK_NAMES(names, count) \
+	_Static_assert(sizeof(names) / sizeof(*(names)) == (count) + 1, #names)
+
+const char *const mode_names[] = {
+	[BPFLB_MODE_SNAT]	= "snat",
+	[BPFLB_MODE_DSR]	= "dsr",
+	[BPFLB_MODE_HYBRID]	= "hybrid",
+	NULL
+};
+CHECK_NAMES(mode_names, __BPFLB_MODE_MAX);
+
+const char *const mode_origin_names[] = {
+	[BPFLB_MODE_ORIGIN_MODULE]	= "module",
+	[BPFLB_MODE_ORIGIN_SET]		= "set",
+	NULL
+};
+
+const char *const policy_names[] = {
+	[BPFLB_POLICY_CLUSTER]	= "cluster",
+	[BPFLB_POLICY_LOCAL]	= "local",
+	NULL
+};
+CHECK_NAMES(policy_names, __BPFLB_POLICY_MAX);
+
+const char *const scheduler_names[] = {
+	[BPFLB_SCHEDULER_RANDOM] = "random",
+	NULL
+};
+CHECK_NAMES(scheduler_names, __BPFLB_SCHEDULER_MAX);
+
+const char *const dsr_sender_names[] = {
+	[BPFLB_DSR_SENDER_MAC]		= "mac",
+	[BPFLB_DSR_SENDER_DEVICE]	= "device",
+	[BPFLB_DSR_SENDER_ANY]		= "any",
+	NULL
+};
+CHECK_NAMES(dsr_sender_names, __BPFLB_DSR_SENDER_MAX);
+
+/* Also the names of the timeouts, whose numbers begin at 1. */
+const char *const state_names[] = {
+	[BPFLB_STATE_TCP_SYN_SENT]	= "tcp-syn-sent",
+	[BPFLB_STATE_TCP_SYN_RECEIVED]	= "tcp-syn-received",
+	[BPFLB_STATE_TCP_ESTABLISHED]	= "tcp-established",
+	[BPFLB_STATE_TCP_FIN]		= "tcp-fin",
+	[BPFLB_STATE_TCP_TIME_WAIT]	= "tcp-time-wait",
+	[BPFLB_STATE_TCP_CLOSED]	= "tcp-closed",
+	[BPFLB_STATE_UDP_UNREPLIED]	= "udp-unreplied",
+	[BPFLB_STATE_UDP_REPLIED]	= "udp-replied",
+	NULL
+};
+CHECK_NAMES(state_names, __BPFLB_STATE_MAX);
+_Static_assert(__BPFLB_STATE_MAX == BPFLB_TIMEOUT_A_MAX, "a timeout for each state");
+
+const char *const kind_names[] = {
+	[BPFLB_FLOW_LOCAL]	= "local",
+	[BPFLB_FLOW_SNAT]	= "snat",
+	[BPFLB_FLOW_DSR_OUT]	= "dsr-out",
+	[BPFLB_FLOW_DSR_IN]	= "dsr-in",
+	NULL
+};
+CHECK_NAMES(kind_names, __BPFLB_FLOW_KIND_MAX);
+
+const char *const proto_names[] = { "tcp", "udp", NULL };
+const unsigned char proto_numbers[] = { IPPROTO_TCP, IPPROTO_UDP };
+
+/**
+ * name_of - the word for a number
+ * @names: the list
+ * @value: the number, perhaps of a newer module and so without a name
+ * @room: where a number without a name is written
+ *
+ * Return: the name, or the number in digits.
+ */
+const char *name_of(const char *const *names, unsigned int value, char room[NAME_ROOM])
+{
+	unsigned int i;
+
+	for (i = 0; names[i]; i++) {
+		if (i == value)
+			return names[i];
+	}
+	snprintf(room, NAME_ROOM, "%u", value);
+	return room;
+}
+
+/**
+ * proto_name - the word for an IP protocol
+ * @proto: IPPROTO_*
+ * @room: where a number without a name is written
+ *
+ * Return: the name, or the number in digits.
+ */
+const char *proto_name(unsigned char proto, char room[NAME_ROOM])
+{
+	unsigned int i;
+
+	for (i = 0; proto_names[i]; i++) {
+		if (proto_numbers[i] == proto)
+			return proto_names[i];
+	}
+	snprintf(room, NAME_ROOM, "%u", proto);
+	return room;
+}
+
+/**
+ * names_join - list all words, for a person
+ * @names: the list
+ * @text: where to
+ * @room: its size; what does not fit is left out
+ */
+void names_join(const char *const *names, char *text, size_t room)
+{
+	size_t used = 0;
+	unsigned int i;
+
+	text[0] = '\0';
+	for (i = 0; names[i] && used < room; i++)
+		used += snprintf(text + used, room - used, "%s%s", i ? ", " : "", names[i]);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The socket: requests, dumps, batches, events, and why something was refused. */
+#ifndef LBADM_NL_H
+#define LBADM_NL_H
+
+#include <linux/netlink.h>
+#include <netlink/handlers.h>
+#include <netlink/socket.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "request.h"
+
+#define REFUSAL_ROOM 256
+
+/**
+ * struct refusal - why the kernel said no
+ * @error: errno; 0: it did not
+ * @message: the kernel's sentence, or empty
+ * @has_offset: @offset is set
+ * @offset: of the attribute that it is about, in the request
+ * @missing: type of an attribute that it misses, 0 if none
+ * @sequence: of the message that was refused
+ */
+struct refusal {
+	int error;
+	char message[REFUSAL_ROOM];
+	bool has_offset;
+	uint32_t offset;
+	uint32_t missing;
+	uint32_t sequence;
+};
+
+/**
+ * typedef message_fn - takes a message of the module
+ *
+ * Called for each reply, each object of a dump, each event.
+ */
+typedef void message_fn(const struct nlmsghdr *nlh, void *arg);
+
+/**
+ * struct conn - the socket and the exchange that is going on
+ * @sk: the socket, NULL while not open
+ * @cb: what libnl calls
+ * @family: the module's number
+ * @sequence: of the newest message sent
+ * @oldest: of the first message of the exchange; what is older is no answer to it
+ * @handler: takes what is received
+ * @arg: its argument
+ * @refusal: of this exchange
+ * @done: its last message was seen
+ * @interrupted: something changed during the dump
+ */
+struct conn {
+	struct nl_sock *sk;
+	struct nl_cb *cb;
+	int family;
+	uint32_t sequence;
+	uint32_t oldest;
+	message_fn *handler;
+	void *arg;
+	struct refusal refusal;
+	bool done;
+	bool interrupted;
+};
+
+/**
+ * struct messages - messages that were gathered
+ * @bytes: one after the other
+ * @used: how many bytes
+ * @room: how many there is room for
+ */
+struct messages {
+	char *bytes;
+	size_t used;
+	size_t room;
+};
+
+/* Each gathered message; n is a const struct nlmsghdr *. */
+#define messages_for_each(n, messages)						\
+	for ((n) = (const struct nlmsghdr *)(messages)->bytes;			\
+	     (const char *)(n) < (messages)->bytes + (messages)->used;		\
+	     (n) = (const struct nlmsghdr *)((const char *)(n) +		\
+					     NLMSG_ALIGN((n)->nlmsg_len)))
+
+int conn_open(struct conn *conn);
+void conn_close(struct conn *conn);
+int conn_call(struct conn *conn, struct request *request, message_fn *handler, void *arg);
+int conn_dump(struct conn *conn, struct request *request, message_fn *handler, void *arg);
+int conn_gather(struct conn *conn, struct request *request, struct messages *messages);
+void conn_stamp(struct conn *conn, struct nlmsghdr *nlh);
+int conn_send_batch(struct conn *conn, void *bytes, size_t length);
+int conn_listen(struct conn *conn, const char *group);
+int conn_read_events(struct conn *conn, message_fn *handler, void *arg);
+void messages_add(const struct nlmsghdr *nlh, void *arg);
+void messages_free(struct messages *messages);
+const char *refusal_sentence(const struct refusal *refusal, char *room, size_t size);
+
+#endif /* LBADM_NL_H */

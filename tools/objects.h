@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The module's objects as lbadm shows them. */
+#ifndef LBADM_OBJECTS_H
+#define LBADM_OBJECTS_H
+
+#include <linux/bpflb.h>
+#include <linux/if.h>
+#include <linux/netlink.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "lbadm.h"
+#include "parse.h"
+
+#define VERSION_ROOM 64
+
+/** struct counters - what was counted for a service, a backend, or all */
+struct counters {
+	uint64_t flows;
+	uint64_t packets_in;
+	uint64_t bytes_in;
+	uint64_t packets_out;
+	uint64_t bytes_out;
+	uint64_t drops;
+	bool has_drops;
+};
+
+/** struct status - see enum bpflb_status_attr */
+struct status {
+	char version[VERSION_ROOM];
+	uint64_t generation;
+	uint8_t mode;
+	uint8_t mode_origin;
+	uint32_t services;
+	uint32_t backends;
+	uint32_t nodes;
+	uint32_t flows;
+	uint32_t flows_max;
+	uint32_t flow_buckets;
+	uint64_t drops;
+};
+
+/** struct settings - see enum bpflb_settings_attr */
+struct settings {
+	uint64_t generation;
+	uint8_t mode;
+	uint8_t mode_origin;
+	uint32_t flows_max;
+	uint32_t timeouts[BPFLB_TIMEOUT_A_MAX];	/* by enum bpflb_flow_state; 0: not told */
+	struct address snat_addresses[BPFLB_SNAT_ADDRS_MAX];
+	unsigned int snat_count;
+	uint16_t snat_ports[2];
+	uint16_t nodeports[2];
+	uint8_t dsr_sender;
+	char dsr_devices[BPFLB_DSR_DEVICES_MAX][IFNAMSIZ];
+	unsigned int device_count;
+};
+
+/** struct service - see enum bpflb_service_attr */
+struct service {
+	uint64_t generation;
+	char name[BPFLB_NAME_MAX];
+	uint8_t proto;
+	struct endpoint frontends[BPFLB_FRONTENDS_MAX];
+	unsigned int frontend_count;
+	uint8_t scheduler;
+	uint8_t policy;
+	uint32_t backends;
+	uint32_t backends_local;
+	struct counters counters;
+};
+
+/** struct backend - see enum bpflb_backend_attr */
+struct backend {
+	uint64_t generation;
+	char service[BPFLB_NAME_MAX];
+	struct endpoint endpoint;
+	uint32_t weight;
+	bool local;
+	bool here;
+	struct address node;
+	uint32_t flows;
+	struct counters counters;
+};
+
+/** struct node - see enum bpflb_node_attr */
+struct node {
+	uint64_t generation;
+	struct address address;
+	bool self;
+	uint32_t backends;
+};
+
+int status_get(struct context *context, struct status *status);
+
+void counters_decode(const struct nlattr *nest, struct counters *counters);
+void counters_json(struct json *json, const struct counters *counters);
+
+void settings_decode(const struct nlmsghdr *nlh, struct settings *settings);
+void settings_json(struct json *json, const char *key, const struct settings *settings);
+void settings_event(FILE *file, const struct settings *settings);
+void settings_save(FILE *file, const struct settings *settings);
+int settings_get(struct context *context, struct settings *settings);
+int settings_run_show(struct context *context);
+
+void service_decode(const struct nlmsghdr *nlh, struct service *service);
+void service_json(struct json *json, const char *key, const struct service *service);
+void service_words(FILE *file, const struct service *service, bool defaults);
+int service_get(struct context *context, const char *name, unsigned int word,
+		struct service *service);
+
+void backend_decode(const struct nlmsghdr *nlh, struct backend *backend);
+void backend_json(struct json *json, const char *key, const struct backend *backend);
+void backend_words(FILE *file, const struct backend *backend, bool defaults);
+int backend_gather(struct context *context, const char *service, unsigned int word,
+		   struct messages *messages);
+void backend_list_json(struct json *json, const struct messages *messages);
+void backend_list_table(const struct messages *messages);
+
+void node_decode(const struct nlmsghdr *nlh, struct node *node);
+void node_json(struct json *json, const char *key, const struct node *node);
+
+void flow_json(struct json *json, const char *key, const struct nlmsghdr *nlh);
+void flow_words(FILE *file, const struct nlmsghdr *nlh);
+
+#endif /* LBADM_OBJECTS_H */

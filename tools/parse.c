@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <linux/bpflb.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "parse.h"
+
+#define NODEPORT "nodeport:"
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool is_alnum(char c)
+{
+	return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* Digits only: no sign, no blank, no octal, all of which strtoull() lets through. */
+static bool parse_digits(const char *word, size_t length, uint64_t *value)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	if (!length)
+		return false;
+	for (i = 0; i < length; i++) {
+		if (!is_digit(word[i]) || __builtin_mul_overflow(sum, 10, &sum) ||
+		    __builtin_add_overflow(sum, word[i] - '0', &sum))
+			return false;
+	}
+	*value = sum;
+	return true;
+}
+
+/**
+ * parse_number - a decimal number
+ * @word: the word
+ * @min: smallest value allowed
+ * @max: largest value allowed
+ * @value: the result
+ *
+ * Return: whether it is one.
+ */
+bool parse_number(const char *word, uint64_t min, uint64_t max, uint64_t *value)
+{
+	return parse_digits(word, strlen(word), value) && *value >= min && *value <= max;
+}
+
+static bool parse_port(const char *word, uint16_t *port)
+{
+	uint64_t value;
+
+	if (!parse_number(word, 1, UINT16_MAX, &value))
+		return false;
+	*port = value;
+	return true;
+}
+
+/**
+ * parse_address - an IPv4 or IPv6 address
+ * @word: the word
+ * @address: the result
+ *
+ * Return: whether it is one.
+ */
+bool parse_address(const char *word, struct address *address)
+{
+	memset(address, 0, sizeof(*address));
+	if (inet_pton(AF_INET, word, address->bytes) == 1)
+		address->length = 4;
+	else if (inet_pton(AF_INET6, word, address->bytes) == 1)
+		address->length = 16;
+	return address->length;
+}
+
+static bool parse_address_part(const char *word, size_t length, size_t want,
+			       struct address *address)
+{
+	char text[ADDRESS_ROOM];
+
+	if (length >= sizeof(text))
+		return false;
+	memcpy(text, word, length);
+	text[length] = '\0';
+	return parse_address(text, address) && address->length == want;
+}
+
+/**
+ * parse_endpoint - 192.0.2.10:443 or [2001:db8::1]:443
+ * @word: the word
+ * @endpoint: the result
+ *
+ * Return: whether it is one.
+ */
+bool parse_endpoint(const char *word, struct endpoint *endpoint)
+{
+	const char *colon = strrchr(word, ':');
+	size_t length;
+
+	if (!colon || !parse_port(colon + 1, &endpoint->port))
+		return false;
+	length = colon - word;
+	if (length >= 2 && word[0] == '[' && word[length - 1] == ']')
+		return parse_address_part(word + 1, length - 2, 16, &endpoint->address);
+	return parse_address_part(word, length, 4, &endpoint->address);
+}
+
+/**
+ * parse_frontend - as parse_endpoint(), or nodeport:30022
+ * @word: the word
+ * @endpoint: the result
+ *
+ * Return: whether it is one.
+ */
+bool parse_frontend(const char *word, struct endpoint *endpoint)
+{
+	if (strncmp(word, NODEPORT, strlen(NODEPORT)))
+		return parse_endpoint(word, endpoint);
+	endpoint->address.length = 0;
+	return parse_port(word + strlen(NODEPORT), &endpoint->port);
+}
+
+/**
+ * parse_host - an address, with or without a port
+ * @word: the word
+ * @endpoint: the result; its port is 0 if there was none
+ *
+ * Return: whether it is one.
+ */
+bool parse_host(const char *word, struct endpoint *endpoint)
+{
+	endpoint->port = 0;
+	return parse_address(word, &endpoint->address) || parse_endpoint(word, endpoint);
+}
+
+/**
+ * parse_duration - 90, 90s, 5m, 2h or 1d, at least a second
+ * @word: the word
+ * @seconds: the result
+ *
+ * Return: whether it is one.
+ */
+bool parse_duration(const char *word, uint32_t *seconds)
+{
+	size_t length = strlen(word);
+	uint64_t value, unit = 1;
+
+	switch (length ? word[length - 1] : '\0') {
+	case 'd':
+		unit = 24 * 60 * 60;
+		break;
+	case 'h':
+		unit = 60 * 60;
+		break;
+	case 'm':
+		unit = 60;
+		break;
+	case 's':
+		break;
+	default:
+		length++;	/* no unit to leave out */
+	}
+	if (!length || !parse_digits(word, length - 1, &value) ||
+	    __builtin_mul_overflow(value, unit, &value) || !value || value > UINT32_MAX)
+		return false;
+	*seconds = value;
+	return true;
+}
+
+/**
+ * parse_range - ports, as 1024-65535
+ * @word: the word
+ * @first: the lower end
+ * @last: the upper end, not below @first
+ *
+ * Return: whether it is one.
+ */
+bool parse_range(const char *word, uint16_t *first, uint16_t *last)
+{
+	const char *dash = strchr(word, '-');
+	uint64_t low;
+
+	if (!dash || !parse_digits(word, dash - word, &low) || !low ||
+	    low > UINT16_MAX || !parse_port(dash + 1, last))
+		return false;
+	*first = low;
+	return *first <= *last;
+}
+
+/**
+ * parse_service_name - whether a word can name a service
+ * @word: the word
+ *
+ * As the module has it, but for "help", which would ask for help.
+ *
+ * Return: whether it can.
+ */
+bool parse_service_name(const char *word)
+{
+	size_t i;
+
+	if (!is_alnum(word[0]) || !strcmp(word, "help"))
+		return false;
+	for (i = 0; word[i]; i++) {
+		if (i == BPFLB_NAME_MAX - 1)
+			return false;
+		if (!is_alnum(word[i]) && !strchr("._-/:", word[i]))
+			return false;
+	}
+	return true;
+}
+
+/**
+ * parse_choice - one of several words
+ * @word: the word
+ * @names: the words, the last one NULL
+ * @value: which it is
+ *
+ * Return: whether it is one of them.
+ */
+bool parse_choice(const char *word, const char *const *names, unsigned int *value)
+{
+	unsigned int i;
+
+	for (i = 0; names[i]; i++) {
+		if (!strcmp(word, names[i])) {
+			*value = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/**
+ * address_compare - the order in which addresses are listed
+ * @a: one
+ * @b: another
+ *
+ * Return: as memcmp(); IPv4 stands before IPv6.
+ */
+int address_compare(const struct address *a, const struct address *b)
+{
+	if (a->length != b->length)
+		return a->length < b->length ? -1 : 1;
+	return memcmp(a->bytes, b->bytes, a->length);
+}
+
+/**
+ * format_address - an address as text
+ * @address: the address
+ * @text: where to
+ *
+ * Return: @text; "-" if there is no address.
+ */
+const char *format_address(const struct address *address, char text[ADDRESS_ROOM])
+{
+	int family = address->length == 4 ? AF_INET : AF_INET6;
+
+	if (!address->length || !inet_ntop(family, address->bytes, text, ADDRESS_ROOM))
+		strcpy(text, "-");
+	return text;
+}
+
+/**
+ * format_endpoint - an address and port as parse_frontend() reads it
+ * @endpoint: what
+ * @text: where to
+ *
+ * Return: @text
+ */
+const char *format_endpoint(const struct endpoint *endpoint, char text[ENDPOINT_ROOM])
+{
+	const char *form = endpoint->address.length == 16 ? "[%s]:%u" : "%s:%u";
+	char address[ADDRESS_ROOM];
+
+	if (endpoint->address.length)
+		snprintf(text, ENDPOINT_ROOM, form,
+			 format_address(&endpoint->address, address), endpoint->port);
+	else
+		snprintf(text, ENDPOINT_ROOM, NODEPORT "%u", endpoint->port);
+	return text;
+}
+
+static const char *format_scaled(uint64_t value, unsigned int base, uint64_t exact,
+				 const char *const *units, char text[QUANTITY_ROOM])
+{
+	uint64_t scale = 1;
+	unsigned int i = 0;
+
+	if (value < exact) {
+		snprintf(text, QUANTITY_ROOM, "%" PRIu64 "%s", value, units[0]);
+		return text;
+	}
+	/* Cut, not rounded: 1023.9 KiB never reads 1024.0 KiB. */
+	while (value / scale >= base && units[i + 1]) {
+		scale *= base;
+		i++;
+	}
+	snprintf(text, QUANTITY_ROOM, "%" PRIu64 ".%" PRIu64 "%s", value / scale,
+		 (uint64_t)((value % scale) / (scale / 10.0)), units[i]);
+	return text;
+}
+
+/**
+ * format_count - a number for people: exact below 10000, then 12.3K, 4.5M
+ * @value: the number
+ * @text: where to
+ *
+ * Return: @text
+ */
+const char *format_count(uint64_t value, char text[QUANTITY_ROOM])
+{
+	static const char *const units[] = { "", "K", "M", "G", "T", "P", "E", NULL };
+
+	return format_scaled(value, 1000, 10000, units, text);
+}
+
+/**
+ * format_bytes - bytes for people: 12 B, 1.2 MiB
+ * @value: the number
+ * @text: where to
+ *
+ * Return: @text
+ */
+const char *format_bytes(uint64_t value, char text[QUANTITY_ROOM])
+{
+	static const char *const units[] = {
+		" B", " KiB", " MiB", " GiB", " TiB", " PiB", " EiB", NULL
+	};
+
+	return format_scaled(value, 1024, 1024, units, text);
+}
+
+/**
+ * format_duration - seconds for people: 42s, 5m12s, 2h13m, 1d2h
+ * @seconds: how many
+ * @text: where to
+ *
+ * Return: @text
+ */
+const char *format_duration(uint32_t seconds, char text[QUANTITY_ROOM])
+{
+	uint32_t minutes = seconds / 60, hours = minutes / 60, days = hours / 24;
+
+	if (days)
+		snprintf(text, QUANTITY_ROOM, "%ud%uh", days, hours % 24);
+	else if (hours)
+		snprintf(text, QUANTITY_ROOM, "%uh%um", hours, minutes % 60);
+	else if (minutes)
+		snprintf(text, QUANTITY_ROOM, "%um%us", minutes, seconds % 60);
+	else
+		snprintf(text, QUANTITY_ROOM, "%us", seconds);
+	return text;
+}

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <stdlib.h>
+#include <string.h>
+
+#include "args.h"
+#include "mem.h"
+#include "objects.h"
+
+#define SAVE_TRIES 10
+
+/**
+ * struct snapshot - all that is configured
+ * @generation: of all of it
+ * @settings: the settings
+ * @nodes: as dumped
+ * @services: as dumped
+ * @backends: as dumped
+ */
+struct snapshot {
+	uint64_t generation;
+	struct settings settings;
+	struct messages nodes;
+	struct messages services;
+	struct messages backends;
+};
+
+/**
+ * struct entry - a message, and what it is sorted by
+ * @nlh: the message
+ * @name: of the service, or empty
+ * @endpoint: of the backend, or the node's address, or empty
+ */
+struct entry {
+	const struct nlmsghdr *nlh;
+	char name[BPFLB_NAME_MAX];
+	struct endpoint endpoint;
+};
+
+/** struct entries - messages in order */
+struct entries {
+	struct entry *entries;
+	size_t count;
+	size_t room;
+};
+
+static void snapshot_free(struct snapshot *snapshot)
+{
+	messages_free(&snapshot->nodes);
+	messages_free(&snapshot->services);
+	messages_free(&snapshot->backends);
+}
+
+static int gather(struct context *context, uint8_t command, struct messages *messages)
+{
+	request_start(&context->request, command, 0);
+	if (conn_gather(&context->conn, &context->request, messages))
+		return context_refused(context, &context->conn.refusal);
+	return LBADM_OK;
+}
+
+static int snapshot_try(struct context *context, struct snapshot *snapshot, bool *changed)
+{
+	struct status status;
+	int code;
+
+	code = settings_get(context, &snapshot->settings);
+	if (!code)
+		code = gather(context, BPFLB_CMD_NODE_GET, &snapshot->nodes);
+	if (!code)
+		code = gather(context, BPFLB_CMD_SERVICE_GET, &snapshot->services);
+	if (!code)
+		code = gather(context, BPFLB_CMD_BACKEND_GET, &snapshot->backends);
+	if (!code)
+		code = status_get(context, &status);
+	if (code)
+		return code;
+	snapshot->generation = status.generation;
+	*changed = snapshot->settings.generation != status.generation;
+	return LBADM_OK;
+}
+
+/* Four questions, one answer: nothing may have changed from the first to the last. */
+static int snapshot_take(struct context *context, struct snapshot *snapshot)
+{
+	bool changed = true;
+	int tries, code;
+
+	for (tries = 0; changed && tries < SAVE_TRIES; tries++) {
+		code = snapshot_try(context, snapshot, &changed);
+		if (code)
+			return code;
+	}
+	if (changed)
+		return report(LBADM_REFUSED,
+			      "the configuration changed each of %d times that it was read",
+			      SAVE_TRIES);
+	return LBADM_OK;
+}
+
+static struct entry *entry_add(struct entries *entries, const struct nlmsghdr *nlh)
+{
+	struct entry *entry;
+
+	entries->entries = mem_grow(entries->entries, &entries->room, entries->count + 1,
+				    sizeof(*entries->entries));
+	entry = &entries->entries[entries->count++];
+	memset(entry, 0, sizeof(*entry));
+	entry->nlh = nlh;
+	return entry;
+}
+
+static int entry_compare(const void *left, const void *right)
+{
+	const struct entry *a = left, *b = right;
+	int order = strcmp(a->name, b->name);
+
+	if (!order)
+		order = address_compare(&a->endpoint.address, &b->endpoint.address);
+	if (!order)
+		order = (int)a->endpoint.port - b->endpoint.port;
+	return order;
+}
+
+static void entries_sort(struct entries *entries)
+{
+	if (entries->count)
+		qsort(entries->entries, entries->count, sizeof(*entries->entries),
+		      entry_compare);
+}
+
+static void sort_nodes(const struct messages *messages, struct entries *entries)
+{
+	const struct nlmsghdr *nlh;
+	struct node node;
+
+	messages_for_each(nlh, messages) {
+		node_decode(nlh, &node);
+		entry_add(entries, nlh)->endpoint.address = node.address;
+	}
+	entries_sort(entries);
+}
+
+static void sort_services(const struct messages *messages, struct entries *entries)
+{
+	const struct nlmsghdr *nlh;
+	struct service service;
+
+	messages_for_each(nlh, messages) {
+		service_decode(nlh, &service);
+		strcpy(entry_add(entries, nlh)->name, service.name);
+	}
+	entries_sort(entries);
+}
+
+static void sort_backends(const struct messages *messages, struct entries *entries)
+{
+	const struct nlmsghdr *nlh;
+	struct backend backend;
+	struct entry *entry;
+
+	messages_for_each(nlh, messages) {
+		backend_decode(nlh, &backend);
+		entry = entry_add(entries, nlh);
+		strcpy(entry->name, backend.service);
+		entry->endpoint = backend.endpoint;
+	}
+	entries_sort(entries);
+}
+
+static void write_text(const struct entries *nodes, const struct entries *services,
+		       const struct entries *backends)
+{
+	char text[ADDRESS_ROOM];
+	struct service service;
+	struct backend backend;
+	size_t i, b = 0;
+
+	for (i = 0; i < nodes->count; i++)
+		printf("node add %s\n",
+		       format_address(&nodes->entries[i].endpoint.address, text));
+	/* Both are sorted by name, so each service's backends can stand below it. */
+	for (i = 0; i < services->count; i++) {
+		service_decode(services->entries[i].nlh, &service);
+		fputs("service add ", stdout);
+		service_words(stdout, &service, false);
+		putchar('\n');
+		for (; b < backends->count &&
+		       strcmp(backends->entries[b].name, service.name) <= 0; b++) {
+			backend_decode(backends->entries[b].nlh, &backend);
+			fputs("backend add ", stdout);
+			backend_words(stdout, &backend, false);
+			putchar('\n');
+		}
+	}
+}
+
+static void write_json(struct json *json, const struct snapshot *snapshot,
+		       const struct entries *nodes, const struct entries *services,
+		       const struct entries *backends)
+{
+	struct service service;
+	struct backend backend;
+	struct node node;
+	size_t i;
+
+	settings_json(json, "settings", &snapshot->settings);
+	json_open(json, "nodes", '[');
+	for (i = 0; i < nodes->count; i++) {
+		node_decode(nodes->entries[i].nlh, &node);
+		node_json(json, NULL, &node);
+	}
+	json_close(json);
+	json_open(json, "services", '[');
+	for (i = 0; i < services->count; i++) {
+		service_decode(services->entries[i].nlh, &service);
+		service_json(json, NULL, &service);
+	}
+	json_close(json);
+	json_open(json, "backends", '[');
+	for (i = 0; i < backends->count; i++) {
+		backend_decode(backends->entries[i].nlh, &backend);
+		backend_json(json, NULL, &backend);
+	}
+	json_close(json);
+}
+
+static int snapshot_write(struct context *context, const struct snapshot *snapshot)
+{
+	struct entries nodes = { 0 }, services = { 0 }, backends = { 0 };
+	struct json json;
+	int code = LBADM_OK;
+
+	sort_nodes(&snapshot->nodes, &nodes);
+	sort_services(&snapshot->services, &services);
+	sort_backends(&snapshot->backends, &backends);
+	if (!context->options.json) {
+		settings_save(stdout, &snapshot->settings);
+		write_text(&nodes, &services, &backends);
+	} else {
+		code = context_json_begin(context, &json, snapshot->generation);
+		if (!code) {
+			write_json(&json, snapshot, &nodes, &services, &backends);
+			context_json_end(&json);
+		}
+	}
+	free(nodes.entries);
+	free(services.entries);
+	free(backends.entries);
+	return code;
+}
+
+static int save_run(struct context *context)
+{
+	struct snapshot snapshot = { 0 };
+	int code;
+
+	code = args_end(&context->line);
+	if (!code)
+		code = conn_open(&context->conn);
+	if (!code)
+		code = snapshot_take(context, &snapshot);
+	if (!code)
+		code = snapshot_write(context, &snapshot);
+	snapshot_free(&snapshot);
+	return code;
+}
+
+static const struct command save_commands[] = {
+	{
+		.args = "",
+		.summary = "print the configuration as apply reads it",
+		.help = "Always in the same order, and without what is as it would be anyway. With\n"
+			"-j all of it as JSON, counters too.\n",
+		.run = save_run,
+	},
+	{ 0 }
+};
+
+const struct object save_object = {
+	.name = "save",
+	.summary = "print the whole configuration",
+	.commands = save_commands,
+};

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Settings as words: lbadm set. How they are shown is in settings_show.c. */
+#include <string.h>
+
+#include "args.h"
+#include "names.h"
+#include "objects.h"
+
+enum setting {
+	SETTING_MODE,
+	SETTING_FLOWS_MAX,
+	SETTING_TIMEOUT,
+	SETTING_SNAT_ADDRESS,
+	SETTING_SNAT_PORTS,
+	SETTING_NODEPORTS,
+	SETTING_DSR_SENDER,
+	SETTING_DSR_DEVICE,
+};
+
+static const char *const setting_names[] = {
+	[SETTING_MODE]		= "mode",
+	[SETTING_FLOWS_MAX]	= "flows-max",
+	[SETTING_TIMEOUT]	= "timeout",
+	[SETTING_SNAT_ADDRESS]	= "snat-address",
+	[SETTING_SNAT_PORTS]	= "snat-ports",
+	[SETTING_NODEPORTS]	= "nodeports",
+	[SETTING_DSR_SENDER]	= "dsr-sender",
+	[SETTING_DSR_DEVICE]	= "dsr-device",
+	NULL
+};
+
+/**
+ * struct draft - settings that are put once the whole line is known
+ * @timeouts: by enum bpflb_flow_state, 0 if not given: they share a nest
+ * @timeout_words: which word gave each
+ * @clear: enum bpflb_settings_clear: they share an attribute
+ * @clear_word: which word asked for it last
+ * @seen: a bit for each setting that came
+ */
+struct draft {
+	uint32_t timeouts[BPFLB_TIMEOUT_A_MAX];
+	unsigned int timeout_words[BPFLB_TIMEOUT_A_MAX];
+	uint32_t clear;
+	unsigned int clear_word;
+	unsigned int seen;
+};
+
+static bool at_setting(const struct line *line)
+{
+	const char *word = line_peek(line);
+	unsigned int which;
+
+	return word && parse_choice(word, setting_names, &which);
+}
+
+static int build_choice(struct request *request, struct line *line, const char *what,
+			const char *const *names, int type)
+{
+	unsigned int value;
+	int code = args_choice(line, what, names, &value);
+
+	if (!code)
+		request_u8(request, line->next - 1, type, value);
+	return code;
+}
+
+static int build_flows_max(struct request *request, struct line *line)
+{
+	uint64_t value;
+	int code = args_number(line, "flows-max", 1, UINT32_MAX, &value);
+
+	if (!code)
+		request_u32(request, line->next - 1, BPFLB_SETTINGS_A_FLOWS_MAX, value);
+	return code;
+}
+
+static int build_range(struct request *request, struct line *line, const char *what, int type)
+{
+	uint16_t first, last;
+	struct nlattr *nest;
+	unsigned int word;
+	int code;
+
+	code = args_range(line, what, &first, &last);
+	if (code)
+		return code;
+	word = line->next - 1;
+	nest = request_nest(request, word, type);
+	request_u16(request, word, BPFLB_RANGE_A_FIRST, first);
+	request_u16(request, word, BPFLB_RANGE_A_LAST, last);
+	request_nest_end(request, nest);
+	return 0;
+}
+
+/* One pair at least, then all that begin with the name of a timeout. */
+static int take_timeouts(struct line *line, struct draft *draft)
+{
+	unsigned int state;
+	uint32_t seconds;
+	int code;
+
+	do {
+		code = args_choice(line, "timeout", state_names, &state);
+		if (code)
+			return code;
+		if (draft->timeouts[state])
+			return report_last(line, "%s is here twice", state_names[state]);
+		code = args_duration(line, state_names[state], &seconds);
+		if (code)
+			return code;
+		draft->timeouts[state] = seconds;
+		draft->timeout_words[state] = line->next - 1;
+	} while (line_peek(line) && !at_setting(line));
+	return 0;
+}
+
+static bool take_none(struct line *line, struct draft *draft, uint32_t clear)
+{
+	if (!line_take_word(line, "none"))
+		return false;
+	draft->clear |= clear;
+	draft->clear_word = line->next - 1;
+	return true;
+}
+
+static int build_snat_addresses(struct request *request, struct line *line,
+				struct draft *draft)
+{
+	struct address address;
+	unsigned int count = 0;
+	int code;
+
+	if (take_none(line, draft, BPFLB_SETTINGS_CLEAR_SNAT_ADDR))
+		return 0;
+	do {
+		code = args_address(line, "snat-address", &address);
+		if (code)
+			return code;
+		if (count++ == BPFLB_SNAT_ADDRS_MAX)
+			return report_last(line, "there are %d SNAT addresses at most",
+					   BPFLB_SNAT_ADDRS_MAX);
+		request_address(request, line->next - 1, BPFLB_SETTINGS_A_SNAT_ADDR, &address);
+	} while (line_peek(line) && !at_setting(line));
+	return 0;
+}
+
+static int build_dsr_devices(struct request *request, struct line *line, struct draft *draft)
+{
+	unsigned int count = 0;
+	const char *device;
+
+	if (take_none(line, draft, BPFLB_SETTINGS_CLEAR_DSR_DEVICE))
+		return 0;
+	do {
+		device = line_take(line);
+		if (!device)
+			return report_end(line, "the name of a device is missing, or none");
+		if (!*device || strlen(device) >= IFNAMSIZ || strchr(device, '/'))
+			return report_last(line, "'%s' can't be the name of a device", device);
+		if (count++ == BPFLB_DSR_DEVICES_MAX)
+			return report_last(line, "there are %d DSR devices at most",
+					   BPFLB_DSR_DEVICES_MAX);
+		request_string(request, line->next - 1, BPFLB_SETTINGS_A_DSR_DEVICE, device);
+	} while (line_peek(line) && !at_setting(line));
+	return 0;
+}
+
+static int build_setting(struct request *request, struct line *line, struct draft *draft,
+			 enum setting which)
+{
+	switch (which) {
+	case SETTING_MODE:
+		return build_choice(request, line, "mode", mode_names, BPFLB_SETTINGS_A_MODE);
+	case SETTING_FLOWS_MAX:
+		return build_flows_max(request, line);
+	case SETTING_TIMEOUT:
+		return take_timeouts(line, draft);
+	case SETTING_SNAT_ADDRESS:
+		return build_snat_addresses(request, line, draft);
+	case SETTING_SNAT_PORTS:
+		return build_range(request, line, "snat-ports", BPFLB_SETTINGS_A_SNAT_PORTS);
+	case SETTING_NODEPORTS:
+		return build_range(request, line, "nodeports", BPFLB_SETTINGS_A_NODEPORTS);
+	case SETTING_DSR_SENDER:
+		return build_choice(request, line, "dsr-sender", dsr_sender_names,
+				    BPFLB_SETTINGS_A_DSR_SENDER);
+	case SETTING_DSR_DEVICE:
+		return build_dsr_devices(request, line, draft);
+	}
+	return 0;
+}
+
+static void put_draft(struct request *request, const struct draft *draft, unsigned int word)
+{
+	struct nlattr *nest;
+	unsigned int state;
+
+	if (draft->clear)
+		request_u32(request, draft->clear_word, BPFLB_SETTINGS_A_CLEAR, draft->clear);
+	if (!(draft->seen & 1 << SETTING_TIMEOUT))
+		return;
+	nest = request_nest(request, word, BPFLB_SETTINGS_A_TIMEOUTS);
+	for (state = 0; state < BPFLB_TIMEOUT_A_MAX; state++) {
+		if (draft->timeouts[state])
+			request_u32(request, draft->timeout_words[state], state + 1,
+				    draft->timeouts[state]);
+	}
+	request_nest_end(request, nest);
+}
+
+static int settings_build(struct request *request, struct line *line)
+{
+	unsigned int which, timeout_word = 0;
+	struct draft draft = { 0 };
+	int code = 0;
+
+	request_start(request, BPFLB_CMD_SETTINGS_SET, 0);
+	if (!line_peek(line))
+		return report_end(line, "a setting is missing");
+	while (!code && line_peek(line)) {
+		char valid[256];
+
+		if (!parse_choice(line_peek(line), setting_names, &which)) {
+			names_join(setting_names, valid, sizeof(valid));
+			return args_unknown(line, valid);
+		}
+		line_take(line);
+		if (which == SETTING_TIMEOUT)
+			timeout_word = line->next - 1;
+		else
+			code = args_once(line, &draft.seen, 1 << which);
+		draft.seen |= 1 << which;
+		if (!code)
+			code = build_setting(request, line, &draft, which);
+	}
+	if (!code)
+		put_draft(request, &draft, timeout_word);
+	return code;
+}
+
+static const struct command settings_commands[] = {
+	{
+		.verb = "show",
+		.alias = "list",
+		.args = "",
+		.summary = "show all settings",
+		.run = settings_run_show,
+	},
+	{
+		.args = "SETTING VALUE... [SETTING VALUE...]",
+		.summary = "change settings; what is not mentioned stays as it is",
+		.help = "mode snat|dsr|hybrid        how packets get to a backend on another node\n"
+			"flows-max N                 flows of this namespace, at most\n"
+			"timeout STATE DURATION...   of tcp-syn-sent, tcp-syn-received, tcp-fin,\n"
+			"                            tcp-established, tcp-time-wait, tcp-closed,\n"
+			"                            udp-unreplied, udp-replied; 90, 90s, 5m, 2h, 1d\n"
+			"snat-address ADDRESS...     sources for SNAT; none: that of the device which\n"
+			"                            the packet leaves by\n"
+			"snat-ports FIRST-LAST       source ports for SNAT\n"
+			"nodeports FIRST-LAST        ports that a 'nodeport:' may have\n"
+			"dsr-sender mac|device|any   whose DSR notes to believe: nodes', by the MAC\n"
+			"                            address; what comes in by dsr-device; everybody's\n"
+			"dsr-device NAME...          devices for 'dsr-sender device', or none\n",
+		.build = settings_build,
+		.in_file = true,
+	},
+	{ 0 }
+};
+
+const struct object settings_object = {
+	.name = "set",
+	.summary = "the settings of a network namespace",
+	.commands = settings_commands,
+	.implied = "show",
+};

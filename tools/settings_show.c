@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Settings as the module tells them: shown, saved, and in events. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "args.h"
+#include "attrs.h"
+#include "names.h"
+#include "objects.h"
+
+/* As <linux/bpflb.h> has them; by enum bpflb_flow_state. */
+static const uint32_t timeout_defaults[BPFLB_TIMEOUT_A_MAX] = {
+	[BPFLB_STATE_TCP_SYN_SENT]	= 60,
+	[BPFLB_STATE_TCP_SYN_RECEIVED]	= 60,
+	[BPFLB_STATE_TCP_ESTABLISHED]	= 8000,
+	[BPFLB_STATE_TCP_FIN]		= 60,
+	[BPFLB_STATE_TCP_TIME_WAIT]	= 60,
+	[BPFLB_STATE_TCP_CLOSED]	= 10,
+	[BPFLB_STATE_UDP_UNREPLIED]	= 30,
+	[BPFLB_STATE_UDP_REPLIED]	= 180,
+};
+static const uint16_t snat_ports_default[2] = { 1024, 65535 };
+static const uint16_t nodeports_default[2] = { 30000, 32767 };
+
+static void decode_range(const struct nlattr *nest, uint16_t range[2])
+{
+	struct nlattr *attrs[BPFLB_RANGE_A_MAX + 1];
+
+	attrs_parse_nest(nest, attrs, BPFLB_RANGE_A_MAX);
+	range[0] = attr_u16(attrs[BPFLB_RANGE_A_FIRST]);
+	range[1] = attr_u16(attrs[BPFLB_RANGE_A_LAST]);
+}
+
+static void decode_lists(const struct nlmsghdr *nlh, struct settings *settings)
+{
+	struct nlattr *attr;
+	int left;
+
+	attrs_for_each(attr, nlh, left) {
+		if (nla_type(attr) == BPFLB_SETTINGS_A_SNAT_ADDR &&
+		    settings->snat_count < BPFLB_SNAT_ADDRS_MAX)
+			attr_address(attr, &settings->snat_addresses[settings->snat_count++]);
+		if (nla_type(attr) == BPFLB_SETTINGS_A_DSR_DEVICE &&
+		    settings->device_count < BPFLB_DSR_DEVICES_MAX)
+			attr_string(attr, settings->dsr_devices[settings->device_count++],
+				    IFNAMSIZ);
+	}
+}
+
+/**
+ * settings_decode - a message as settings
+ * @nlh: the message
+ * @settings: the result
+ */
+void settings_decode(const struct nlmsghdr *nlh, struct settings *settings)
+{
+	struct nlattr *attrs[BPFLB_SETTINGS_A_MAX + 1];
+	struct nlattr *timeouts[BPFLB_TIMEOUT_A_MAX + 1];
+	unsigned int i;
+
+	memset(settings, 0, sizeof(*settings));
+	attrs_parse(nlh, attrs, BPFLB_SETTINGS_A_MAX);
+	settings->generation = attr_u64(attrs[BPFLB_SETTINGS_A_GENERATION]);
+	settings->mode = attr_u8(attrs[BPFLB_SETTINGS_A_MODE]);
+	settings->mode_origin = attr_u8(attrs[BPFLB_SETTINGS_A_MODE_ORIGIN]);
+	settings->flows_max = attr_u32(attrs[BPFLB_SETTINGS_A_FLOWS_MAX]);
+	attrs_parse_nest(attrs[BPFLB_SETTINGS_A_TIMEOUTS], timeouts, BPFLB_TIMEOUT_A_MAX);
+	for (i = 0; i < BPFLB_TIMEOUT_A_MAX; i++)
+		settings->timeouts[i] = attr_u32(timeouts[i + 1]);
+	decode_range(attrs[BPFLB_SETTINGS_A_SNAT_PORTS], settings->snat_ports);
+	decode_range(attrs[BPFLB_SETTINGS_A_NODEPORTS], settings->nodeports);
+	settings->dsr_sender = attr_u8(attrs[BPFLB_SETTINGS_A_DSR_SENDER]);
+	decode_lists(nlh, settings);
+}
+
+static void take_settings(const struct nlmsghdr *nlh, void *arg)
+{
+	settings_decode(nlh, arg);
+}
+
+/**
+ * settings_get - ask for the settings
+ * @context: with its socket open
+ * @settings: the answer
+ *
+ * Return: LBADM_OK, or what to exit with; it is reported.
+ */
+int settings_get(struct context *context, struct settings *settings)
+{
+	memset(settings, 0, sizeof(*settings));
+	request_start(&context->request, BPFLB_CMD_SETTINGS_GET, 0);
+	if (conn_call(&context->conn, &context->request, take_settings, settings))
+		return context_refused(context, &context->conn.refusal);
+	return LBADM_OK;
+}
+
+static void range_json(struct json *json, const char *key, const uint16_t range[2])
+{
+	json_open(json, key, '{');
+	json_u64(json, "first", range[0]);
+	json_u64(json, "last", range[1]);
+	json_close(json);
+}
+
+static void timeouts_json(struct json *json, const uint32_t *timeouts)
+{
+	char key[32];
+	unsigned int i;
+	char *c;
+
+	json_open(json, "timeouts", '{');
+	for (i = 0; i < BPFLB_TIMEOUT_A_MAX; i++) {
+		snprintf(key, sizeof(key), "%s", state_names[i]);
+		for (c = key; *c; c++) {
+			if (*c == '-')
+				*c = '_';
+		}
+		json_u64(json, key, timeouts[i]);
+	}
+	json_close(json);
+}
+
+/**
+ * settings_json - settings as JSON
+ * @json: where to
+ * @key: their key
+ * @settings: the settings
+ */
+void settings_json(struct json *json, const char *key, const struct settings *settings)
+{
+	char room[NAME_ROOM], text[ADDRESS_ROOM];
+	unsigned int i;
+
+	json_open(json, key, '{');
+	json_string(json, "mode", name_of(mode_names, settings->mode, room));
+	json_string(json, "mode_origin",
+		    name_of(mode_origin_names, settings->mode_origin, room));
+	json_u64(json, "flows_max", settings->flows_max);
+	timeouts_json(json, settings->timeouts);
+	json_open(json, "snat_addresses", '[');
+	for (i = 0; i < settings->snat_count; i++)
+		json_string(json, NULL, format_address(&settings->snat_addresses[i], text));
+	json_close(json);
+	range_json(json, "snat_ports", settings->snat_ports);
+	range_json(json, "nodeports", settings->nodeports);
+	json_string(json, "dsr_sender", name_of(dsr_sender_names, settings->dsr_sender, room));
+	json_open(json, "dsr_devices", '[');
+	for (i = 0; i < settings->device_count; i++)
+		json_string(json, NULL, settings->dsr_devices[i]);
+	json_close(json);
+	json_close(json);
+}
+
+static void write_addresses(FILE *file, const struct settings *settings)
+{
+	char text[ADDRESS_ROOM];
+	unsigned int i;
+
+	for (i = 0; i < settings->snat_count; i++)
+		fprintf(file, " %s", format_address(&settings->snat_addresses[i], text));
+	if (!settings->snat_count)
+		fputs(" none", file);
+}
+
+static void write_devices(FILE *file, const struct settings *settings)
+{
+	unsigned int i;
+
+	for (i = 0; i < settings->device_count; i++)
+		fprintf(file, " %s", settings->dsr_devices[i]);
+	if (!settings->device_count)
+		fputs(" none", file);
+}
+
+/**
+ * settings_event - settings as the words of one "set" command
+ * @file: where to
+ * @settings: the settings, all of which are written
+ */
+void settings_event(FILE *file, const struct settings *settings)
+{
+	char room[NAME_ROOM];
+	unsigned int i;
+
+	fprintf(file, "mode %s flows-max %u timeout",
+		name_of(mode_names, settings->mode, room), settings->flows_max);
+	for (i = 0; i < BPFLB_TIMEOUT_A_MAX; i++)
+		fprintf(file, " %s %us", state_names[i], settings->timeouts[i]);
+	fputs(" snat-address", file);
+	write_addresses(file, settings);
+	fprintf(file, " snat-ports %u-%u nodeports %u-%u dsr-sender %s dsr-device",
+		settings->snat_ports[0], settings->snat_ports[1], settings->nodeports[0],
+		settings->nodeports[1],
+		name_of(dsr_sender_names, settings->dsr_sender, room));
+	write_devices(file, settings);
+}
+
+/**
+ * settings_save - settings as lines for apply
+ * @file: where to
+ * @settings: the settings; those that are as they would be anyway are left out
+ *
+ * What flows-max would be anyway depends on the machine's memory and is not
+ * told, so it is always written: else apply would change it.
+ */
+void settings_save(FILE *file, const struct settings *settings)
+{
+	char room[NAME_ROOM];
+	unsigned int i;
+
+	if (settings->mode_origin == BPFLB_MODE_ORIGIN_SET)
+		fprintf(file, "set mode %s\n", name_of(mode_names, settings->mode, room));
+	if (settings->flows_max)
+		fprintf(file, "set flows-max %u\n", settings->flows_max);
+	for (i = 0; i < BPFLB_TIMEOUT_A_MAX; i++) {
+		if (settings->timeouts[i] && settings->timeouts[i] != timeout_defaults[i])
+			fprintf(file, "set timeout %s %us\n", state_names[i],
+				settings->timeouts[i]);
+	}
+	if (settings->snat_count) {
+		fputs("set snat-address", file);
+		write_addresses(file, settings);
+		putc('\n', file);
+	}
+	if (memcmp(settings->snat_ports, snat_ports_default, sizeof(snat_ports_default)))
+		fprintf(file, "set snat-ports %u-%u\n", settings->snat_ports[0],
+			settings->snat_ports[1]);
+	if (memcmp(settings->nodeports, nodeports_default, sizeof(nodeports_default)))
+		fprintf(file, "set nodeports %u-%u\n", settings->nodeports[0],
+			settings->nodeports[1]);
+	/* The devices first: the module may want them to be there for the sender. */
+	if (settings->device_count) {
+		fputs("set dsr-device", file);
+		write_devices(file, settings);
+		putc('\n', file);
+	}
+	if (settings->dsr_sender != BPFLB_DSR_SENDER_MAC)
+		fprintf(file, "set dsr-sender %s\n",
+			name_of(dsr_sender_names, settings->dsr_sender, room));
+}
+
+static void show_text(const struct settings *settings)
+{
+	bool set = settings->mode_origin == BPFLB_MODE_ORIGIN_SET;
+	char room[NAME_ROOM];
+	unsigned int i;
+
+	printf("%-13s %s, %s\n", "mode", name_of(mode_names, settings->mode, room),
+	       set ? "set here" : "the module's default");
+	printf("%-13s %u\n", "flows-max", settings->flows_max);
+	for (i = 0; i < BPFLB_TIMEOUT_A_MAX; i++)
+		printf("%-13s %-17s %us\n", i ? "" : "timeout", state_names[i],
+		       settings->timeouts[i]);
+	printf("%-13s", "snat-address");
+	write_addresses(stdout, settings);
+	printf("\n%-13s %u-%u\n", "snat-ports", settings->snat_ports[0],
+	       settings->snat_ports[1]);
+	printf("%-13s %u-%u\n", "nodeports", settings->nodeports[0], settings->nodeports[1]);
+	printf("%-13s %s\n", "dsr-sender",
+	       name_of(dsr_sender_names, settings->dsr_sender, room));
+	printf("%-13s", "dsr-device");
+	write_devices(stdout, settings);
+	putchar('\n');
+}
+
+/** settings_run_show - lbadm set show, see struct command */
+int settings_run_show(struct context *context)
+{
+	struct settings settings;
+	struct json json;
+	int code;
+
+	code = args_end(&context->line);
+	if (!code)
+		code = conn_open(&context->conn);
+	if (!code)
+		code = settings_get(context, &settings);
+	if (code)
+		return code;
+	if (!context->options.json) {
+		show_text(&settings);
+		return LBADM_OK;
+	}
+	code = context_json_begin(context, &json, settings.generation);
+	if (code)
+		return code;
+	settings_json(&json, "settings", &settings);
+	context_json_end(&json);
+	return LBADM_OK;
+}
