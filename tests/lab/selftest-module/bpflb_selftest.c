@@ -14,7 +14,7 @@ static int __init selftest_init(void)
 	if (!strcmp(how, "warn"))
 		WARN_ON(1);
 	else if (!strcmp(how, "oops"))
-		*(volatile int *)8 = 1;
+		WRITE_ONCE(*(int *)8, 1);
 	else if (!strcmp(how, "panic"))
 		panic("asked for");
 	else if (!strcmp(how, "leak"))
