@@ -100,6 +100,7 @@ extern const struct object apply_object;
 extern const struct object *const objects[];
 
 const struct command *command_find(struct line *line);
+int command_help(struct line *line);
 
 void help_all(void);
 void help_object(const struct object *object);
