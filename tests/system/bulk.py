@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Much data through each mode with all offloads on: packets of up to 64 KiB (GSO, GRO)."""
+import functools
+import hashlib
+import json
+
+from net import clients
+from net.cluster import Cluster, Service
+from net.ktap import check, equal, eventually
+from net.topology import stop
+
+SIZE = 5 << 20
+
+
+class State:
+    def __init__(self):
+        self.cluster = c = Cluster(offloads=True)
+        vip = c.plan.vip(30)
+        self.web = Service("web", "tcp", 80, ["p21"], vip)
+        self.near = Service("near", "tcp", 81, ["p11"], vip)
+        self.iperf = Service("iperf", "tcp", 5201, ["p22"], vip, backend_port=5201)
+        self.data = c.nginx.file("data", SIZE)
+
+    def set_mode(self, mode):
+        self.cluster.apply([self.web, self.near, self.iperf], f"mode {mode}")
+
+
+def download(state, mode, which):
+    s = state()
+    s.set_mode(mode)
+    address, port = getattr(s, which).front(s.cluster.plan)
+    with s.cluster.capture(["n1", "n2"]) as capture:
+        curl = s.cluster.net.popen("c0", ["curl", "-sf", "-m", "60", f"http://{address}:{port}/files/data"],
+                                   stdout=-1)
+        got, _ = curl.communicate()
+        equal(curl.returncode, 0, "curl's status")
+        equal((len(got), hashlib.sha256(got).hexdigest()),
+              (SIZE, hashlib.sha256(s.data).hexdigest()), "size and sha256 of what came")
+        # Its sockets may lose packets here: what they have must be right.
+        check(any(len(p.payload) > 1500 for p in capture.read()), "no large packet: offloads are off?")
+        equal([str(p) for p in capture.bad()][:20], [], "wrong packets")
+
+
+def iperf(state, mode, *options):
+    s = state()
+    s.set_mode(mode)
+    address, port = s.iperf.front(s.cluster.plan)
+    server = s.cluster.net.popen("p22", ["iperf3", "-s", "-1"], stdout=-3)
+    try:
+        def listens():
+            with s.cluster.net.inside("p22"), open("/proc/net/tcp") as a, open("/proc/thread-self/net/tcp6") as b:
+                return f":{port:04X} 0" in a.read() + b.read()
+        eventually(listens, "iperf3 listens", 30)
+        out = json.loads(s.cluster.net.run(
+            "c0", ["iperf3", "-c", address, "-J", "-n", "20M", *options], timeout=120))
+    finally:
+        stop(server)
+    total = out["end"]["sum_received"]
+    check(total["bytes"] >= 19 << 20, f"received {total['bytes']} bytes of 20 MiB")
+    print(f"# {total['bits_per_second'] / 1e6:.0f} Mbit/s")
+
+
+def parallel(state, mode):
+    """Many downloads at the same time, each whole."""
+    s = state()
+    s.set_mode(mode)
+    piece = s.cluster.nginx.file("piece", 100_000)
+    to = s.web.front(s.cluster.plan)
+    opened = [clients.Tcp(s.cluster.net, "c0", to, timeout=60) for _ in range(40)]
+    for c in opened:
+        c.request("/files/piece")
+    try:
+        for c in opened:
+            check(c.answer() == piece, "a download is not what was asked for")
+    finally:
+        for c in opened:
+            c.close()
+
+
+def tests(subset):
+    state = functools.lru_cache(State)
+    out = []
+    for mode in ("snat", "dsr", "hybrid"):
+        for name, f in (("download, remote", functools.partial(download, state, mode, "web")),
+                        ("download, local", functools.partial(download, state, mode, "near")),
+                        ("iperf3 to the server", functools.partial(iperf, state, mode)),
+                        ("iperf3 from the server", functools.partial(iperf, state, mode, "-R")),
+                        ("40 parallel downloads", functools.partial(parallel, state, mode))):
+            out.append((f"{mode}: {name}", f))
+    return out
