@@ -217,7 +217,7 @@ int bpflb_nl_backend_get(struct sk_buff *skb, struct genl_info *info)
 
 /** struct backend_cursor - where a dump of backends goes on */
 struct backend_cursor {
-	unsigned long service;	/* number of the service, at least */
+	unsigned long service;	/* number of the service, at least; ULONG_MAX: none */
 	u32 after;		/* number of the last backend of it that was sent */
 };
 static_assert(sizeof(struct backend_cursor) <= sizeof_field(struct netlink_callback, ctx));
@@ -267,6 +267,8 @@ int bpflb_nl_backend_dump(struct sk_buff *skb, struct netlink_callback *cb)
 		if (err)
 			break;
 	}
+	if (!err)
+		at->service = ULONG_MAX;
 	mutex_unlock(&bn->lock);
 	return skb->len ?: err;
 }

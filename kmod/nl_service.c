@@ -278,7 +278,7 @@ int bpflb_nl_service_get(struct sk_buff *skb, struct genl_info *info)
 
 /** struct service_cursor - where a dump of services goes on */
 struct service_cursor {
-	unsigned long next;	/* number of the next service, at least */
+	unsigned long next;	/* number of the next service, at least; ULONG_MAX: none */
 };
 static_assert(sizeof(struct service_cursor) <= sizeof_field(struct netlink_callback, ctx));
 
@@ -299,6 +299,8 @@ int bpflb_nl_service_dump(struct sk_buff *skb, struct netlink_callback *cb)
 		if (err)
 			break;
 	}
+	if (!err)
+		at->next = ULONG_MAX;
 	mutex_unlock(&bn->lock);
 	return skb->len ?: err;
 }

@@ -301,7 +301,7 @@ static const char *format_scaled(uint64_t value, unsigned int base, uint64_t exa
 		i++;
 	}
 	snprintf(text, QUANTITY_ROOM, "%" PRIu64 ".%" PRIu64 "%s", value / scale,
-		 (uint64_t)((value % scale) / (scale / 10.0)), units[i]);
+		 value % scale * 10 / scale, units[i]);
 	return text;
 }
 

@@ -20,7 +20,7 @@ void report_as_json(bool pretty)
 	as_pretty = pretty;
 }
 
-/* UTF-8 characters in the first bytes of a text: what an editor calls the column. */
+/* UTF-8 characters in the first bytes of a text. */
 static unsigned int characters(const char *text, size_t bytes)
 {
 	unsigned int count = 0;
@@ -29,6 +29,14 @@ static unsigned int characters(const char *text, size_t bytes)
 	for (i = 0; i < bytes; i++)
 		count += ((unsigned char)text[i] & 0xc0) != 0x80;
 	return count;
+}
+
+/* What an editor calls the column; a missing word's is beyond the end of the text. */
+static unsigned int display_column(const struct line *line, size_t column)
+{
+	size_t inside = column < line->length ? column : line->length;
+
+	return characters(line->text, inside) + (column - inside) + 1;
 }
 
 static struct word place(const struct line *line, unsigned int word)
@@ -92,7 +100,7 @@ static void print_text(const struct line *line, unsigned int word, const char *m
 		fprintf(stderr, "%s:%u: %s %s\n", line->source, line->number, error, message);
 	else
 		fprintf(stderr, "%s:%u:%u: %s %s\n", line->source, line->number,
-			characters(line->text, at.column) + 1, error, message);
+			display_column(line, at.column), error, message);
 	if (!line)
 		return;
 	print_line(line);
@@ -133,7 +141,7 @@ static void print_json(enum lbadm_exit code, const struct line *line, unsigned i
 		}
 		if (word != NO_WORD) {
 			at = place(line, word);
-			json_u64(&json, "column", characters(line->text, at.column) + 1);
+			json_u64(&json, "column", display_column(line, at.column));
 			json_string(&json, "word", at.text);
 		}
 		json_string_of(&json, "text", line->text, line->length);

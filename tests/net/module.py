@@ -38,9 +38,18 @@ def references():
 
 
 def slabs():
-    """The caches of objects that the module has."""
-    try:
-        with open("/proc/slabinfo") as f:
-            return [line.split()[0] for line in f if line.startswith("bpflb")]
-    except FileNotFoundError:       # a kernel without it
-        return []
+    """The caches of objects that the module has: there also when merged with others."""
+    return [name for name in os.listdir("/sys/kernel/slab") if name.startswith("bpflb")]
+
+
+def objects(cache):
+    """How many objects of @cache are in use; None if it is merged with others."""
+    with open("/proc/slabinfo") as f:
+        line = next((line for line in f if line.startswith(f"{cache} ")), None)
+    if not line:
+        return None
+    # Objects on a processor's own lists count as in use: ask for them back first.
+    with open(f"/sys/kernel/slab/{cache}/shrink", "w") as shrink:
+        shrink.write("1")
+    with open("/proc/slabinfo") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith(f"{cache} "))

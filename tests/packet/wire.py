@@ -6,6 +6,7 @@
 The far ends have no address: what they send is written here byte by byte, what
 they receive is compared byte by byte, and neighbours are known for good.
 """
+import contextlib
 import json
 import logging
 import os
@@ -114,6 +115,14 @@ class Wire:
         frame, (_, _, kind, *_) = ready[0].recvfrom(65536)
         # what we sent ourselves is seen by the packet socket of the link too
         return self.receive(timeout) if kind == socket.PACKET_OUTGOING else (link, frame)
+
+    def drained(self):
+        """Without what a test that failed has left."""
+        while select.select(list(self._sockets.values()), [], [], 0)[0]:
+            for s in self._sockets.values():
+                with contextlib.suppress(BlockingIOError):
+                    s.recv(65536)
+        return self
 
     def expect(self, link, frame, *want):
         """@frame into @link: exactly the frames @want come out, each a (link, frame)."""

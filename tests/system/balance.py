@@ -81,8 +81,9 @@ def two_services_one_backend(state, mode):
     vips = [s.cluster.plan.vip(n) for n in (21, 22)]
     both = [Service(f"twin{n}", "tcp", 80, ["p21"], vip) for n, vip in enumerate(vips)]
     s.cluster.apply(both, f"mode {mode}")
-    with clients.Tcp(s.cluster.net, "c0", (vips[0], 80), source=("", 21000)) as one, \
-            clients.Tcp(s.cluster.net, "c0", (vips[1], 80), source=("", 21000)) as two:
+    source = "", 21000 + ("snat", "dsr", "hybrid").index(mode)
+    with clients.Tcp(s.cluster.net, "c0", (vips[0], 80), source=source) as one, \
+            clients.Tcp(s.cluster.net, "c0", (vips[1], 80), source=source) as two:
         for connection in (one, two, one, two):
             equal(connection.ask().name, "p21", "server")
 

@@ -48,8 +48,9 @@ def iperf(state, mode, *options):
     server = s.cluster.net.popen("p22", ["iperf3", "-s", "-1"], stdout=-3)
     try:
         def listens():
-            with s.cluster.net.inside("p22"), open("/proc/net/tcp") as a, open("/proc/thread-self/net/tcp6") as b:
-                return f":{port:04X} 0" in a.read() + b.read()
+            with s.cluster.net.inside("p22"), open("/proc/thread-self/net/tcp") as a, \
+                    open("/proc/thread-self/net/tcp6") as b:
+                return f":{port:04X} 00000000" in a.read() + b.read()
         eventually(listens, "iperf3 listens", 30)
         out = json.loads(s.cluster.net.run(
             "c0", ["iperf3", "-c", address, "-J", "-n", "20M", *options], timeout=120))

@@ -57,14 +57,16 @@ def kept(state):
 def of_a_socket(state):
     """A port that a socket of the balancer itself has is not taken from it."""
     s = state().fresh()
-    for kind, service, ask in ((socket.SOCK_DGRAM, s.udp, clients.udp_once),
-                               (socket.SOCK_STREAM, s.tcp, clients.tcp_once)):
-        with s.cluster.net.socket("n1", socket.AF_INET, kind) as mine:
-            mine.bind((s.cluster.plan.nodes["n1"], 21600))
-            if kind == socket.SOCK_STREAM:
-                mine.listen()
-            answer = ask(s.cluster.net, "c0", service.front(s.cluster.plan), source=("", 21600))
-            check(answer.client_port != 21600, f"{service.proto}: the socket's port was used")
+    c, mine = s.cluster, (s.cluster.plan.nodes["n1"], 21600)
+    with c.net.socket("n1", socket.AF_INET, socket.SOCK_DGRAM) as bound:
+        bound.bind(mine)
+        answer = clients.udp_once(c.net, "c0", s.udp.front(c.plan), source=("", mine[1]))
+        check(answer.client_port != mine[1], "the port of a bound UDP socket was used")
+    # a TCP socket has its port for its peer alone; here that is the very backend
+    with clients.Tcp(c.net, "n1", (c.plan.address("p21"), 8080), source=mine) as own:
+        answer = clients.tcp_once(c.net, "c0", s.tcp.front(c.plan), source=("", mine[1]))
+        check(answer.client_port != mine[1], "the port of a connected TCP socket was used")
+        equal(own.ask().client_port, mine[1], "port of the balancer's own connection")
 
 
 def exhausted(state):

@@ -8,9 +8,13 @@ static char *how = "";
 module_param(how, charp, 0);
 
 static int __rcu *unlocked;
+/* Not as kmemleak would recognize it. */
+static unsigned long lost;
 
 static int __init selftest_init(void)
 {
+	int i;
+
 	if (!strcmp(how, "warn"))
 		WARN_ON(1);
 	else if (!strcmp(how, "oops"))
@@ -18,7 +22,8 @@ static int __init selftest_init(void)
 	else if (!strcmp(how, "panic"))
 		panic("asked for");
 	else if (!strcmp(how, "leak"))
-		(void)!kmalloc(77, GFP_KERNEL);
+		for (i = 0; i < 100; i++)
+			lost = ~(unsigned long)kmalloc(77, GFP_KERNEL);
 	else if (!strcmp(how, "rcu"))
 		(void)rcu_dereference(unlocked);
 	return 0;
