@@ -3,6 +3,7 @@
 #ifndef _BPFLB_BACKEND_H
 #define _BPFLB_BACKEND_H
 
+#include <linux/bits.h>
 #include <linux/refcount.h>
 #include <linux/rhashtable.h>
 
@@ -10,7 +11,7 @@
 #include "tuple.h"
 
 /* Of one namespace: some times what the largest clusters have. */
-#define BPFLB_BACKENDS_MAX	(1 << 21)
+#define BPFLB_BACKENDS_MAX	BIT(21)
 
 struct bpflb_net;
 struct bpflb_node;

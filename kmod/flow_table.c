@@ -26,9 +26,10 @@ static unsigned int flow_buckets;
 module_param(flow_buckets, uint, 0444);
 MODULE_PARM_DESC(flow_buckets, "chains of the flow table, all namespaces (default: by memory size)");
 
+/* lock[i] is for the chains whose number ends in i. */
 static struct {
 	unsigned long *chain;
-	spinlock_t *lock;
+	spinlock_t *lock;	/* writing to a chain */
 	u32 mask;
 	u32 lock_mask;
 	siphash_key_t key;
@@ -89,9 +90,9 @@ static enum bpflb_key link_key(unsigned long link)
 	return link & LINK_KEY_MASK;
 }
 
-/* Pairs with the release in chain_push(): a flow seen is a flow filled in. */
 static unsigned long link_next(const unsigned long *word)
 {
+	/* Pairs with the release in chain_push(): a flow seen is a flow filled in. */
 	return smp_load_acquire(word);
 }
 
@@ -101,6 +102,7 @@ static void chain_push(u32 hash, struct bpflb_flow *flow, enum bpflb_key key)
 	unsigned long *head = &table.chain[hash & table.mask];
 
 	WRITE_ONCE(flow->link[key], *head);
+	/* Pairs with the acquire in link_next(). */
 	smp_store_release(head, (unsigned long)&flow->link[key] | key);
 }
 

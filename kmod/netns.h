@@ -52,7 +52,7 @@ struct bpflb_net {
 	struct bpflb_net_counters __percpu *counters;
 	struct percpu_counter flows;
 
-	struct mutex lock;
+	struct mutex lock;	/* the configuration */
 	struct rhashtable services;
 	struct xarray service_ids;
 	struct list_head node_list;

@@ -285,46 +285,61 @@ static int txn_abort(struct sk_buff *skb, struct genl_info *info)
 /* For operations that take no attribute: one that is refused, as any above it. */
 static const struct nla_policy no_policy[2];
 
-#define OP_READ(NAME, MAX, POLICY, ...) {			\
+/* An operation's policy is that of its noun. */
+#define OP(NAME, NOUN, POLICY)				\
 	.cmd = BPFLB_CMD_##NAME,			\
-	.maxattr = MAX,					\
-	.policy = POLICY,				\
-	__VA_ARGS__					\
-}
-#define OP_WRITE(NAME, MAX, POLICY, ...)			\
-	OP_READ(NAME, MAX, POLICY, .flags = GENL_UNS_ADMIN_PERM, __VA_ARGS__)
+	.maxattr = BPFLB_##NOUN##_A_MAX,		\
+	.policy = POLICY
+#define OP_WITHOUT_ATTRS(NAME)				\
+	.cmd = BPFLB_CMD_##NAME,			\
+	.maxattr = ARRAY_SIZE(no_policy) - 1,		\
+	.policy = no_policy
+#define OP_WRITES	.flags = GENL_UNS_ADMIN_PERM
 
 static const struct genl_ops ops[] = {
-	OP_READ(STATUS_GET, 1, no_policy, .doit = bpflb_nl_status_get),
-	OP_READ(SETTINGS_GET, 1, no_policy, .doit = bpflb_nl_settings_get),
-	OP_WRITE(SETTINGS_SET, BPFLB_SETTINGS_A_MAX, bpflb_nl_settings_policy,
-	      .doit = bpflb_nl_settings_set),
-	OP_WRITE(SERVICE_ADD, BPFLB_SERVICE_A_MAX, bpflb_nl_service_policy,
-	      .doit = bpflb_nl_service_add),
-	OP_WRITE(SERVICE_SET, BPFLB_SERVICE_A_MAX, bpflb_nl_service_policy,
-	      .doit = bpflb_nl_service_set),
-	OP_WRITE(SERVICE_DEL, BPFLB_SERVICE_A_MAX, bpflb_nl_service_policy,
-	      .doit = bpflb_nl_service_del),
-	OP_READ(SERVICE_GET, BPFLB_SERVICE_A_MAX, bpflb_nl_service_policy,
-	     .doit = bpflb_nl_service_get, .dumpit = bpflb_nl_service_dump),
-	OP_WRITE(BACKEND_ADD, BPFLB_BACKEND_A_MAX, bpflb_nl_backend_policy,
-	      .doit = bpflb_nl_backend_add),
-	OP_WRITE(BACKEND_SET, BPFLB_BACKEND_A_MAX, bpflb_nl_backend_policy,
-	      .doit = bpflb_nl_backend_set),
-	OP_WRITE(BACKEND_DEL, BPFLB_BACKEND_A_MAX, bpflb_nl_backend_policy,
-	      .doit = bpflb_nl_backend_del),
-	OP_READ(BACKEND_GET, BPFLB_BACKEND_A_MAX, bpflb_nl_backend_policy,
-	     .doit = bpflb_nl_backend_get, .dumpit = bpflb_nl_backend_dump),
-	OP_WRITE(NODE_ADD, BPFLB_NODE_A_MAX, bpflb_nl_node_policy, .doit = bpflb_nl_node_add),
-	OP_WRITE(NODE_DEL, BPFLB_NODE_A_MAX, bpflb_nl_node_policy, .doit = bpflb_nl_node_del),
-	OP_READ(NODE_GET, BPFLB_NODE_A_MAX, bpflb_nl_node_policy,
-	     .doit = bpflb_nl_node_get, .dumpit = bpflb_nl_node_dump),
-	OP_WRITE(FLOW_DEL, BPFLB_FLOW_A_MAX, bpflb_nl_flow_policy, .doit = bpflb_nl_flow_del),
-	OP_READ(FLOW_GET, BPFLB_FLOW_A_MAX, bpflb_nl_flow_policy, .dumpit = bpflb_nl_flow_dump),
-	OP_READ(STATS_GET, 1, no_policy, .doit = bpflb_nl_stats_get),
-	OP_WRITE(TXN_BEGIN, BPFLB_TXN_A_MAX, txn_policy, .doit = txn_begin),
-	OP_WRITE(TXN_COMMIT, 1, no_policy, .doit = txn_commit),
-	OP_WRITE(TXN_ABORT, 1, no_policy, .doit = txn_abort),
+	{ OP_WITHOUT_ATTRS(STATUS_GET),
+	  .doit = bpflb_nl_status_get },
+	{ OP_WITHOUT_ATTRS(SETTINGS_GET),
+	  .doit = bpflb_nl_settings_get },
+	{ OP(SETTINGS_SET, SETTINGS, bpflb_nl_settings_policy),
+	  .doit = bpflb_nl_settings_set, OP_WRITES },
+	{ OP(SERVICE_ADD, SERVICE, bpflb_nl_service_policy),
+	  .doit = bpflb_nl_service_add, OP_WRITES },
+	{ OP(SERVICE_SET, SERVICE, bpflb_nl_service_policy),
+	  .doit = bpflb_nl_service_set, OP_WRITES },
+	{ OP(SERVICE_DEL, SERVICE, bpflb_nl_service_policy),
+	  .doit = bpflb_nl_service_del, OP_WRITES },
+	{ OP(SERVICE_GET, SERVICE, bpflb_nl_service_policy),
+	  .doit = bpflb_nl_service_get,
+	  .dumpit = bpflb_nl_service_dump },
+	{ OP(BACKEND_ADD, BACKEND, bpflb_nl_backend_policy),
+	  .doit = bpflb_nl_backend_add, OP_WRITES },
+	{ OP(BACKEND_SET, BACKEND, bpflb_nl_backend_policy),
+	  .doit = bpflb_nl_backend_set, OP_WRITES },
+	{ OP(BACKEND_DEL, BACKEND, bpflb_nl_backend_policy),
+	  .doit = bpflb_nl_backend_del, OP_WRITES },
+	{ OP(BACKEND_GET, BACKEND, bpflb_nl_backend_policy),
+	  .doit = bpflb_nl_backend_get,
+	  .dumpit = bpflb_nl_backend_dump },
+	{ OP(NODE_ADD, NODE, bpflb_nl_node_policy),
+	  .doit = bpflb_nl_node_add, OP_WRITES },
+	{ OP(NODE_DEL, NODE, bpflb_nl_node_policy),
+	  .doit = bpflb_nl_node_del, OP_WRITES },
+	{ OP(NODE_GET, NODE, bpflb_nl_node_policy),
+	  .doit = bpflb_nl_node_get,
+	  .dumpit = bpflb_nl_node_dump },
+	{ OP(FLOW_DEL, FLOW, bpflb_nl_flow_policy),
+	  .doit = bpflb_nl_flow_del, OP_WRITES },
+	{ OP(FLOW_GET, FLOW, bpflb_nl_flow_policy),
+	  .dumpit = bpflb_nl_flow_dump },
+	{ OP_WITHOUT_ATTRS(STATS_GET),
+	  .doit = bpflb_nl_stats_get },
+	{ OP(TXN_BEGIN, TXN, txn_policy),
+	  .doit = txn_begin, OP_WRITES },
+	{ OP_WITHOUT_ATTRS(TXN_COMMIT),
+	  .doit = txn_commit, OP_WRITES },
+	{ OP_WITHOUT_ATTRS(TXN_ABORT),
+	  .doit = txn_abort, OP_WRITES },
 };
 
 static const struct genl_multicast_group groups[] = {

@@ -3,11 +3,12 @@
 #ifndef _BPFLB_NODE_H
 #define _BPFLB_NODE_H
 
+#include <linux/bits.h>
 #include <linux/netfilter.h>
 #include <linux/rhashtable.h>
 
 /* Of one namespace: some times what the largest clusters have. */
-#define BPFLB_NODES_MAX		(1 << 16)
+#define BPFLB_NODES_MAX		BIT(16)
 
 struct bpflb_net;
 struct sk_buff;

@@ -30,9 +30,9 @@ void bpflb_port_set_make(struct bpflb_port_set *set, struct bpflb_range all,
 	set->n = 0;
 	set->count = 0;
 	/* An empty hole may be anywhere; it only must not decide the order. */
-	if (not1.first > not1.last)
+	if (not1.first > not1.last) {
 		hole[0] = &not2;
-	else if (not2.first <= not2.last && not2.first < not1.first) {
+	} else if (not2.first <= not2.last && not2.first < not1.first) {
 		hole[0] = &not2;
 		hole[1] = &not1;
 	}

@@ -3,6 +3,7 @@
 #ifndef _BPFLB_SERVICE_H
 #define _BPFLB_SERVICE_H
 
+#include <linux/bits.h>
 #include <linux/bpflb.h>
 #include <linux/refcount.h>
 #include <linux/rhashtable.h>
@@ -12,7 +13,7 @@
 #include "tuple.h"
 
 /* Of one namespace: some times what the largest clusters have. */
-#define BPFLB_SERVICES_MAX	(1 << 18)
+#define BPFLB_SERVICES_MAX	BIT(18)
 
 struct bpflb_backend;
 struct bpflb_net;

@@ -5,8 +5,8 @@
  *
  * A port is unique for one (protocol, source address, backend): there is a pool
  * for each, a bit for each port. Finding a free one in a pool that is 95 % full
- * costs about what it costs in an empty one, since 64 ports are looked at at
- * once, and fails only if there is none. A pool has memory only for those
+ * costs about what it costs in an empty one, since 64 ports are looked at in one
+ * step, and fails only if there is none. A pool has memory only for those
  * 4096s of ports that flows use.
  */
 #include <linux/bitmap.h>
@@ -277,6 +277,7 @@ static __be32 choose_addr(struct bpflb_net *bn, const struct bpflb_flow *flow,
  */
 bool bpflb_snat_is_complete(const struct bpflb_flow *flow)
 {
+	/* Pairs with the release in bpflb_flow_link_reply(). */
 	return smp_load_acquire(&flow->keys) & BIT(BPFLB_KEY_REPLY);
 }
 

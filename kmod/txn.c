@@ -52,6 +52,18 @@ static void txn_drop(struct bpflb_net *bn)
 	schedule_work(&bn->readdress);
 }
 
+static struct bpflb_settings *settings_in_force(struct bpflb_net *bn)
+{
+	return rcu_dereference_protected(bn->settings, lockdep_is_held(&bn->lock));
+}
+
+/* Does the open transaction change the settings? */
+static bool settings_differ(struct bpflb_net *bn)
+{
+	return bn->txn.settings &&
+	       !bpflb_settings_equal(bn->txn.settings, settings_in_force(bn));
+}
+
 /**
  * bpflb_txn_settings() - the settings, to be changed by the open transaction
  * @bn: namespace
@@ -61,8 +73,7 @@ static void txn_drop(struct bpflb_net *bn)
 struct bpflb_settings *bpflb_txn_settings(struct bpflb_net *bn)
 {
 	if (!bn->txn.settings)
-		bn->txn.settings = bpflb_settings_copy(rcu_dereference_protected(bn->settings,
-								lockdep_is_held(&bn->lock)));
+		bn->txn.settings = bpflb_settings_copy(settings_in_force(bn));
 	return bn->txn.settings;
 }
 
@@ -163,15 +174,13 @@ int bpflb_txn_begin(struct bpflb_net *bn, u32 portid, bool replace, struct netli
 static int txn_prepare(struct bpflb_net *bn, bool *changed)
 {
 	struct bpflb_txn *txn = &bn->txn;
-	struct bpflb_settings *cur = rcu_dereference_protected(bn->settings,
-							       lockdep_is_held(&bn->lock));
 	const struct bpflb_node *node;
 	struct bpflb_backend *be;
 	struct bpflb_service *svc;
 	u32 live = bn->n_services + bn->n_nodes;
 	int err;
 
-	*changed = txn->settings && !bpflb_settings_equal(cur, txn->settings);
+	*changed = settings_differ(bn);
 	list_for_each_entry(be, &txn->backends, dirty)
 		if (bpflb_backend_differs(be))
 			be->key.svc->changed = true;
@@ -233,13 +242,9 @@ static void txn_commit(struct bpflb_net *bn, bool changed)
 {
 	struct bpflb_settings *old = NULL;
 	struct bpflb_txn *txn = &bn->txn;
+	bool settings = settings_differ(bn);
 	struct bpflb_service *svc;
-	bool settings;
 
-	settings = txn->settings &&
-		   !bpflb_settings_equal(txn->settings,
-					 rcu_dereference_protected(bn->settings,
-							lockdep_is_held(&bn->lock)));
 	if (settings)
 		old = rcu_replace_pointer(bn->settings, txn->settings, lockdep_is_held(&bn->lock));
 	else
