@@ -339,7 +339,7 @@ int bpflb_flow_link_reply(struct bpflb_flow *flow, __be32 addr, __be16 port)
 		flow->addr[BPFLB_ADDR_SNAT] = addr;
 		flow->sport = port;
 		chain_push(hash, flow, BPFLB_KEY_REPLY);
-		/* Pairs with the acquire in snat.c: the bit says both are there. */
+		/* The bit says that both are there: readers acquire it. */
 		smp_store_release(&flow->keys, flow->keys | BIT(BPFLB_KEY_REPLY));
 	}
 	lock_set_unlock(&locks);
@@ -362,7 +362,8 @@ bool bpflb_flow_unlink(struct bpflb_flow *flow)
 	u8 keys;
 
 again:
-	keys = READ_ONCE(flow->keys);
+	/* Pairs with the release in bpflb_flow_link_reply(). */
+	keys = smp_load_acquire(&flow->keys);
 	locks.n = 0;
 	for (key = 0; key < BPFLB_KEYS; key++) {
 		if (!(keys & BIT(key)))

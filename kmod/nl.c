@@ -5,6 +5,7 @@
 #include "nl.h"
 
 static struct genl_family family;
+static bool registered;		/* flows end, and tell of it, after the family has gone */
 
 /**
  * bpflb_nl_begin() - the header of a message
@@ -86,7 +87,7 @@ int bpflb_nl_reply(struct genl_info *info, bpflb_nl_fill fill, struct bpflb_net 
  */
 bool bpflb_nl_listeners(struct bpflb_net *bn, enum bpflb_nl_group group)
 {
-	return genl_has_listeners(&family, bn->net, group);
+	return READ_ONCE(registered) && genl_has_listeners(&family, bn->net, group);
 }
 
 /**
@@ -362,10 +363,14 @@ static struct genl_family family __ro_after_init = {
 
 int bpflb_nl_init(void)
 {
-	return genl_register_family(&family);
+	int err = genl_register_family(&family);
+
+	WRITE_ONCE(registered, !err);
+	return err;
 }
 
 void bpflb_nl_exit(void)
 {
+	WRITE_ONCE(registered, false);
 	genl_unregister_family(&family);
 }

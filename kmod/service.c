@@ -84,6 +84,15 @@ struct bpflb_service *bpflb_service_of_note(struct bpflb_net *bn, u8 proto,
 	return service_at_node_port(bn, at->port, NFPROTO_IPV4, proto);
 }
 
+/* A packet may still count its drop. */
+static void service_free_rcu(struct rcu_head *rcu)
+{
+	struct bpflb_service *svc = container_of(rcu, struct bpflb_service, rcu);
+
+	free_percpu(svc->counters);
+	kfree(svc);
+}
+
 /**
  * bpflb_service_put() - give back a reference
  * @svc: the service
@@ -92,10 +101,8 @@ struct bpflb_service *bpflb_service_of_note(struct bpflb_net *bn, u8 proto,
  */
 void bpflb_service_put(struct bpflb_service *svc)
 {
-	if (!refcount_dec_and_test(&svc->ref))
-		return;
-	free_percpu(svc->counters);
-	kfree_rcu(svc, rcu);
+	if (refcount_dec_and_test(&svc->ref))
+		call_rcu(&svc->rcu, service_free_rcu);
 }
 
 /**

@@ -15,7 +15,7 @@
 #include "mem.h"
 #include "objects.h"
 
-#define BATCH_BYTES	(64 * 1024)
+#define BATCH_BYTES	(32 * 1024)	/* libnl makes room for twice as much to be sent */
 #define READ_BYTES	(64 * 1024)
 #define BUSY_SECONDS	5
 #define BUSY_STEP_NS	(50 * 1000 * 1000)

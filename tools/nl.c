@@ -228,11 +228,10 @@ void conn_stamp(struct conn *conn, struct nlmsghdr *nlh)
 	nlh->nlmsg_pid = nl_socket_get_local_port(conn->sk);
 }
 
-static int local_failure(struct conn *conn, const char *what, int error)
+static int local_failure(struct conn *conn, const char *what, const char *why)
 {
 	set_refusal(conn, EIO, conn->sequence);
-	snprintf(conn->refusal.message, sizeof(conn->refusal.message), "%s: %s", what,
-		 nl_geterror(error));
+	snprintf(conn->refusal.message, sizeof(conn->refusal.message), "%s: %s", what, why);
 	return -EIO;
 }
 
@@ -262,11 +261,11 @@ static int exchange(struct conn *conn, struct request *request, int flags,
 	set_refusal(conn, 0, 0);
 	error = nl_sendto(conn->sk, nlh, nlh->nlmsg_len);
 	if (error < 0)
-		return local_failure(conn, "can't send", error);
+		return local_failure(conn, "can't send", strerror(errno));
 	while (!conn->done) {
 		error = receive(conn);
 		if (error)
-			return local_failure(conn, "can't receive", error);
+			return local_failure(conn, "can't receive", nl_geterror(error));
 	}
 	return -conn->refusal.error;
 }
@@ -371,11 +370,11 @@ int conn_send_batch(struct conn *conn, void *bytes, size_t length)
 	set_refusal(conn, 0, 0);
 	error = nl_sendto(conn->sk, bytes, length);
 	if (error < 0)
-		return local_failure(conn, "can't send", error);
+		return local_failure(conn, "can't send", strerror(errno));
 	while (poll(&poller, 1, 0) > 0) {
 		error = receive(conn);
 		if (error)
-			return local_failure(conn, "can't receive", error);
+			return local_failure(conn, "can't receive", nl_geterror(error));
 	}
 	return -conn->refusal.error;
 }
@@ -417,7 +416,7 @@ int conn_read_events(struct conn *conn, message_fn *handler, void *arg)
 	if (error == -NLE_NOMEM)
 		return -ENOBUFS;
 	if (error < 0 && error != -NLE_INTR && error != -NLE_AGAIN)
-		return local_failure(conn, "can't receive", error);
+		return local_failure(conn, "can't receive", nl_geterror(error));
 	return 0;
 }
 

@@ -38,8 +38,11 @@ def references():
 
 
 def slabs():
-    """The caches of objects that the module has: there also when merged with others."""
-    return [name for name in os.listdir("/sys/kernel/slab") if name.startswith("bpflb")]
+    """The module's own caches. One that was merged with another's is a link, which may
+    outlive the module: that says nothing (slab_nomerge makes all of them own ones)."""
+    path = "/sys/kernel/slab"
+    return [name for name in os.listdir(path)
+            if name.startswith("bpflb") and not os.path.islink(f"{path}/{name}")]
 
 
 def objects(cache):
