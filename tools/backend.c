@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <string.h>
 
 #include "args.h"
@@ -184,12 +185,19 @@ void backend_words(FILE *file, const struct backend *backend, bool defaults)
 int backend_gather(struct context *context, const char *service, unsigned int word,
 		   struct messages *messages)
 {
+	struct refusal *why = &context->conn.refusal;
+
 	request_start(&context->request, BPFLB_CMD_BACKEND_GET, 0);
 	if (service)
 		request_string(&context->request, word, BPFLB_BACKEND_A_SERVICE, service);
-	if (conn_gather(&context->conn, &context->request, messages))
-		return context_refused(context, &context->conn.refusal);
-	return LBADM_OK;
+	if (!conn_gather(&context->conn, &context->request, messages))
+		return LBADM_OK;
+	/* Older kernels give no offset when a dump fails; here it can only be this one. */
+	if (service && why->error == ENOENT && !why->has_offset) {
+		why->has_offset = true;
+		why->offset = context->request.origins[0].offset;
+	}
+	return context_refused(context, why);
 }
 
 /**

@@ -254,24 +254,35 @@ static void catch_signals(sigset_t *unblocked)
 	sigaction(SIGTERM, &action, NULL);
 }
 
+/*
+ * After a loss the kernel drops events until all that were queued before it are
+ * read. So it is told then: that is its place among the events, and whoever
+ * asks for the state of things upon it misses nothing after that.
+ */
 static int watch(struct conn *conn, struct monitor *monitor, const sigset_t *unblocked)
 {
 	struct pollfd pollers[] = {
 		{ .fd = nl_socket_get_fd(conn->sk), .events = POLLIN },
 		{ .fd = STDOUT_FILENO },	/* only for: its reader has gone */
 	};
-	int error;
+	const struct timespec at_once = { 0 };
+	bool lost = false;
+	int ready, error;
 
 	while (!stopped && !ferror(stdout)) {
-		if (ppoll(pollers, 2, NULL, unblocked) < 0)
+		ready = ppoll(pollers, 2, lost ? &at_once : NULL, unblocked);
+		if (ready < 0)
 			continue;
+		if (!ready) {
+			show_lost(monitor);
+			lost = false;
+			continue;
+		}
 		if (pollers[1].revents & (POLLERR | POLLHUP | POLLNVAL))
 			break;
-		if (!pollers[0].revents)
-			continue;
 		error = conn_read_events(conn, show_event, monitor);
 		if (error == -ENOBUFS)
-			show_lost(monitor);
+			lost = true;
 		else if (error)
 			return report(LBADM_REFUSED, "%s", conn->refusal.message);
 	}

@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What lbadm changes, and how it shows it."""
+import os
+import subprocess
+
+from lb import LBADM, REFUSED, USAGE, fails, in_space, lbadm, parsed, space
+from net import ns
+from net.ktap import check, equal
+
+
+def rows(text):
+    """The rows of a table, as lists of words, without the header."""
+    return [line.split() for line in text.splitlines()[1:]]
+
+
+def status(s):
+    before = s.json("status")["status"]
+    equal([before[key] for key in ("services", "backends", "nodes", "flows", "drops")],
+          [0] * 5, "counts of an empty namespace")
+    equal((before["mode"], before["mode_origin"]), ("snat", "module"), "mode")
+    check(before["flows_max"] > 0 and before["flow_buckets"] > 0, "no room for flows")
+    s.do("node add 10.9.0.1")
+    s.do("service add web tcp 192.0.2.10:443")
+    s.do("service add dns udp 192.0.2.10:53")
+    for i in range(3):
+        s.do(f"backend add web 10.0.0.{i + 1}:80")
+    s.do("set mode dsr")
+    after = s.json("status")["status"]
+    equal([after[key] for key in ("services", "backends", "nodes")], [2, 3, 1], "counts")
+    equal((after["mode"], after["mode_origin"]), ("dsr", "set"), "mode")
+    equal(after["generation"], before["generation"] + 7, "generation after seven changes")
+    text = s.do("status")
+    equal(s.do(), text, "lbadm alone")
+    lines = {line.split()[0]: line.split(None, 1)[1] for line in text.splitlines()}
+    equal(lines["mode"], "dsr, set here", "mode for people")
+    equal(lines["services"], "2", "services for people")
+
+
+def services(s):
+    s.do("service add web tcp 192.0.2.10:443 192.0.2.11:443 nodeport:30022 policy local")
+    s.do("service add a/b:c.d_e-f udp 192.0.2.10:443")
+    listed = {x["name"]: x for x in s.json("service list")["services"]}
+    equal(set(listed), {"web", "a/b:c.d_e-f"}, "names")
+    web = listed["web"]
+    equal([web[key] for key in ("proto", "scheduler", "policy", "backends", "backends_local")],
+          ["tcp", "random", "local", 0, 0], "web")
+    equal(web["frontends"], [
+        {"address": "192.0.2.10", "port": 443, "nodeport": False},
+        {"address": "192.0.2.11", "port": 443, "nodeport": False},
+        {"address": None, "port": 30022, "nodeport": True}], "addresses")
+    equal(set(web["counters"]), {"flows", "packets_in", "bytes_in", "packets_out", "bytes_out",
+                                 "drops"}, "counters")
+    equal(listed["a/b:c.d_e-f"]["policy"], "cluster", "default policy")
+    equal(s.json("service list web")["services"], [web], "one of them")
+    row = next(r for r in rows(s.do("service list")) if r[0] == "web")
+    equal(row[:7], ["web", "tcp", "192.0.2.10:443,192.0.2.11:443,nodeport:30022", "random",
+                    "local", "0", "0"], "row")
+    equal(s.do("service show"), s.do("service"), "other words for list")
+
+
+def services_changed(s):
+    s.do("service add web tcp 192.0.2.10:443 policy local")
+    s.do("backend add web 10.0.0.1:80")
+    s.do("service set web address 192.0.2.11:444 192.0.2.12:445")
+    web = s.json("service list web")["services"][0]
+    equal([(f["address"], f["port"]) for f in web["frontends"]],
+          [("192.0.2.11", 444), ("192.0.2.12", 445)], "addresses are replaced")
+    equal((web["policy"], web["backends"]), ("local", 1), "the rest stays")
+    s.do("service set web policy cluster")
+    web = s.json("service list web")["services"][0]
+    equal((web["policy"], len(web["frontends"])), ("cluster", 2), "policy alone")
+    s.do("service del web")
+    equal(s.json("service list")["services"], [], "services")
+    equal(s.json("backend list")["backends"], [], "backends of a service that is gone")
+
+
+def backends(s):
+    s.do("node add 192.168.0.11")
+    s.do("service add web tcp 192.0.2.10:443")
+    s.do("service add dns udp 192.0.2.10:53")
+    s.do("backend add web 10.0.0.1:80")
+    s.do("backend add web 10.0.0.2:80 local weight 0")
+    s.do("backend add web 10.0.0.3:80 node 192.168.0.11 weight 65535")
+    s.do("backend add dns 10.0.0.1:80")
+    listed = {x["address"]: x for x in s.json("backend list web")["backends"]}
+    equal({a: (b["port"], b["weight"], b["local"], b["node"], b["here"], b["flows"])
+           for a, b in listed.items()},
+          {"10.0.0.1": (80, 1, False, None, False, 0),
+           "10.0.0.2": (80, 0, True, None, True, 0),
+           "10.0.0.3": (80, 65535, False, "192.168.0.11", False, 0)}, "backends of web")
+    equal(len(s.json("backend list")["backends"]), 4, "backends of all")
+    table = {r[1]: r for r in rows(s.do("backend list web"))}
+    equal(table["10.0.0.1:80"][:4], ["web", "10.0.0.1:80", "plain", "1"], "row")
+    equal(table["10.0.0.2:80"][2:4], ["local", "0"], "row")
+    equal(table["10.0.0.3:80"][2:5], ["node", "192.168.0.11", "65535"], "row")
+
+    s.do("backend set web 10.0.0.3:80 weight 7")
+    s.do("backend set web 10.0.0.2:80 node 192.168.0.11")
+    s.do("backend set web 10.0.0.1:80 local")
+    s.do("backend del dns 10.0.0.1:80")
+    equal({x["address"]: (x["weight"], x["local"], x["node"])
+           for x in s.json("backend list")["backends"]},
+          {"10.0.0.1": (1, True, None), "10.0.0.2": (0, False, "192.168.0.11"),
+           "10.0.0.3": (7, False, "192.168.0.11")}, "changed backends")
+
+
+def nodes(s):
+    s.do("node add 192.168.0.12")
+    s.do("node add 192.168.0.11")
+    s.do("node add 192.168.0.13")
+    s.do("node del 192.168.0.13")
+    s.do("service add web tcp 192.0.2.10:443")
+    s.do("backend add web 10.0.0.1:80 node 192.168.0.11")
+    equal({x["address"]: (x["self"], x["backends"]) for x in s.json("node list")["nodes"]},
+          {"192.168.0.11": (False, 1), "192.168.0.12": (False, 0)}, "nodes")
+    equal(sorted(r[0] for r in rows(s.do("node"))), ["192.168.0.11", "192.168.0.12"], "table")
+
+
+def settings(s):
+    before = s.json("set")["settings"]
+    equal(before["timeouts"], {
+        "tcp_syn_sent": 60, "tcp_syn_received": 60, "tcp_established": 8000, "tcp_fin": 60,
+        "tcp_time_wait": 60, "tcp_closed": 10, "udp_unreplied": 30, "udp_replied": 180},
+          "default timeouts")
+    equal([before[key] for key in ("snat_addresses", "snat_ports", "nodeports", "dsr_sender",
+                                   "dsr_devices")],
+          [[], {"first": 1024, "last": 65535}, {"first": 30000, "last": 32767}, "mac", []],
+          "defaults")
+    s.do("set mode hybrid flows-max 4096 timeout tcp-fin 2m udp-replied 1h "
+         "snat-address 10.0.0.1 10.0.0.2 snat-ports 2000-3000 nodeports 31000-31999 "
+         "dsr-device eth0 eth1 dsr-sender device")
+    want = dict(before, mode="hybrid", mode_origin="set", flows_max=4096,
+                timeouts=dict(before["timeouts"], tcp_fin=120, udp_replied=3600),
+                snat_addresses=["10.0.0.1", "10.0.0.2"],
+                snat_ports={"first": 2000, "last": 3000},
+                nodeports={"first": 31000, "last": 31999}, dsr_sender="device",
+                dsr_devices=["eth0", "eth1"])
+    equal(s.json("set show")["settings"], want, "all at once")
+    s.do("set snat-address none")
+    s.do("set dsr-device eth2")
+    s.do("set timeout tcp-fin 90")
+    want.update(snat_addresses=[], dsr_devices=["eth2"])
+    want["timeouts"]["tcp_fin"] = 90
+    equal(s.json("set show")["settings"], want, "what is not mentioned stays")
+    text = s.do("set")
+    for words in (["mode", "hybrid,", "set", "here"], ["tcp-fin", "90s"], ["snat-address", "none"],
+                  ["nodeports", "31000-31999"], ["dsr-device", "eth2"]):
+        check(any(line.split() == words for line in text.splitlines()),
+              f"not shown: {' '.join(words)}", text.splitlines)
+
+
+def refusals(s):
+    s.do("node add 192.168.0.11")
+    s.do("service add web tcp 192.0.2.10:443")
+    s.do("backend add web 10.0.0.1:80 node 192.168.0.11")
+    s.do("set nodeports 30000-30999")
+    generation = s.generation()
+    for line, word in (
+            ("service add web tcp 192.0.2.11:443", "web"),
+            ("service add web2 tcp 192.0.2.11:443 192.0.2.10:443", "192.0.2.10:443"),
+            ("service add web2 tcp 192.0.2.11:443 192.0.2.11:443 policy local", "192.0.2.11:443"),
+            ("service set nobody policy local", "nobody"),
+            ("service del nobody", "nobody"),
+            ("service list nobody", "nobody"),
+            ("stats service nobody", "nobody"),
+            ("backend list nobody", "nobody"),
+            ("backend add nobody 10.0.0.1:80", "nobody"),
+            ("backend add web 10.0.0.1:80", "10.0.0.1:80"),
+            ("backend add web 10.0.0.2:80 weight 5 node 192.168.0.99", "192.168.0.99"),
+            ("backend set web 10.0.0.9:80 weight 1", "10.0.0.9:80"),
+            ("backend del web 10.0.0.9:80", "10.0.0.9:80"),
+            ("node add 192.168.0.11", "192.168.0.11"),
+            ("node del 192.168.0.11", "192.168.0.11"),
+            ("node del 192.168.0.99", "192.168.0.99"),
+    ):
+        said = s.say(line)
+        fails(said, REFUSED, "", word)
+        # A sentence of the module, not the name of an errno.
+        for vague in "the kernel says", "no such object", "exists already", "Invalid":
+            check(vague not in said.err, f"'{line}' is refused without a reason", said.details)
+    equal(s.generation(), generation, "generation after refusals alone")
+
+
+def refusals_in_json(s):
+    said = s.say("-j service del nobody")
+    equal(said.code, REFUSED, "exit status")
+    error = parsed(said.err)["error"]
+    equal((error["kind"], error["word"]), ("refused", "nobody"), "error")
+
+
+def namespaces_are_apart(_):
+    with space() as a, space() as b:
+        a.do("node add 10.0.0.1")
+        equal([n["address"] for n in a.json("node list")["nodes"]], ["10.0.0.1"], "there")
+        equal(b.json("node list")["nodes"], [], "elsewhere")
+        path = os.path.join(ns.RUN, a.name)
+        equal(lbadm("-n", path, "node", "list").out, a.do("node list"), "by a path")
+        with ns.inside(a.name):
+            equal(lbadm("node list").out, a.do("node list"), "from inside")
+
+
+def without_privilege(s):
+    s.do("node add 10.0.0.1")
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", LBADM]
+    with ns.inside(s.name):
+        done = subprocess.run([*nobody, "node", "add", "10.0.0.2"], capture_output=True, check=False)
+        check(b"CAP_NET_ADMIN" in done.stderr, f"said {done.stderr!r}")
+        equal(done.returncode, REFUSED, "exit status")
+        done = subprocess.run([*nobody, "node", "list"], capture_output=True, check=False)
+        equal((done.returncode, b"10.0.0.1" in done.stdout), (0, True), "anybody may look")
+        done = subprocess.run([*nobody, "apply", "-"], input=b"", capture_output=True, check=False)
+        equal(done.returncode, REFUSED, "exit status of apply")
+        check(b"CAP_NET_ADMIN" in done.stderr, f"said {done.stderr!r}")
+    done = subprocess.run([*nobody, "-n", s.name, "status"], capture_output=True, check=False)
+    equal(done.returncode, REFUSED, "exit status of another namespace")
+    equal(len(s.json("node list")["nodes"]), 1, "nodes")
+
+
+def flows(s):
+    s.do("service add web tcp 192.0.2.10:443")
+    equal(s.json("flow list")["flows"], [], "flows")
+    for filters in ("service web", "proto udp", "client 10.0.0.1", "client 10.0.0.1:80",
+                    "backend 10.0.0.1:80", "kind dsr-in", "state tcp-established",
+                    "service web proto tcp client 10.0.0.1:1 backend 10.0.0.2 kind snat "
+                    "state udp-replied"):
+        equal(s.json(f"flow list {filters}")["flows"], [], filters)
+        equal(s.do(f"flow flush {filters}"), "0 flows removed\n", filters)
+    equal(s.json("flow flush")["flows_removed"], 0, "flows removed")
+    fails(s.say("flow list service web client 10.0.0.1:80:90"), USAGE, "client must be",
+          "10.0.0.1:80:90")
+
+
+def stats(s):
+    s.do("service add web tcp 192.0.2.10:443")
+    s.do("backend add web 10.0.0.1:80")
+    answer = s.json("stats")["stats"]
+    names = [drop["reason"] for drop in answer["drops"]]
+    for name in "no-backend", "table-full", "no-snat-port", "note-sender":
+        check(name in names, f"no reason {name}", names)
+    equal(len(set(names)), len(names), "names of reasons that differ")
+    equal([drop["packets"] for drop in answer["drops"]], [0] * len(names), "drops")
+    text = s.do("stats")
+    check("drops        0\n" in text and "no-backend" not in text, "reasons that did not occur",
+          text.splitlines)
+    one = s.json("stats service web")
+    equal((one["service"]["name"], [b["address"] for b in one["backends"]]),
+          ("web", ["10.0.0.1"]), "one service")
+    check("10.0.0.1:80" in s.do("stats service web"), "its backend for people")
+
+
+def nothing_to_show(s):
+    for name in "service", "backend", "node", "flow":
+        equal(s.do(name, "list"), "", f"a program is told of no {name}")
+        shown = subprocess.run(["script", "-qec", f"{LBADM} -n {s.name} {name} list", "/dev/null"],
+                               stdin=subprocess.DEVNULL, capture_output=True, check=True)
+        equal(shown.stdout, f"no {name}s\r\n".encode(), f"a person is told of no {name}")
+
+
+def colours(s):
+    s.do("node add 10.0.0.1")
+    command = ["script", "-qec", f"{LBADM} -n {s.name} node list", "/dev/null"]
+    for env, colour in (({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False),
+                        ({"TERM": "xterm", "NO_COLOR": "1"}, False)):
+        shown = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True,
+                               env={"PATH": os.environ["PATH"], **env})
+        equal(b"\x1b[" in shown.stdout, colour, f"colours with {env}")
+    check("\x1b" not in s.do("node list"), "colours in a pipe")
+
+
+def tests(_subset):
+    return [(name, in_space(function)) for name, function in (
+        ("status", status),
+        ("services", services),
+        ("services changed", services_changed),
+        ("backends", backends),
+        ("nodes", nodes),
+        ("settings", settings),
+        ("refusals mark the word they are about and change nothing", refusals),
+        ("refusals in JSON", refusals_in_json),
+        ("namespaces are apart", namespaces_are_apart),
+        ("without privilege", without_privilege),
+        ("filters of flows", flows),
+        ("stats", stats),
+        ("nothing to show", nothing_to_show),
+        ("colours for terminals only", colours),
+    )]

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Events as lbadm shows them."""
+import contextlib
+import os
+import re
+import select
+import signal
+import subprocess
+import time
+
+from apply import SAVED, big
+from lb import LBADM, REFUSED, fails, in_space, parsed
+from net import ns
+from net.ktap import Failure, check, equal
+
+
+class Monitor:
+    """lbadm monitor, from the line on which says that it listens."""
+
+    def __init__(self, s, *args):
+        # pylint: disable=consider-using-with
+        self.process = subprocess.Popen([LBADM, "-n", s.name, "monitor", *args],
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self._text = b""
+        self.start = self.line()
+
+    def line(self, timeout=10):
+        """The next line; a Failure if there is none in time."""
+        end = time.monotonic() + timeout
+        while b"\n" not in self._text:
+            if not select.select([self.process.stdout], [], [], max(0, end - time.monotonic()))[0]:
+                raise Failure(f"{timeout} s without a line of monitor", [repr(self._text)])
+            more = os.read(self.process.stdout.fileno(), 65536)
+            if not more:
+                raise Failure("monitor has ended", [repr(self._text)])
+            self._text += more
+        line, self._text = self._text.split(b"\n", 1)
+        return line.decode()
+
+    def lines(self, count):
+        return [self.line() for _ in range(count)]
+
+    def end(self, signum=signal.SIGTERM):
+        """Ends it; the exit status and what it said on standard error."""
+        self.process.send_signal(signum)
+        err = self.process.communicate(timeout=10)[1]
+        return self.process.returncode, err
+
+
+@contextlib.contextmanager
+def monitor(s, *args):
+    m = Monitor(s, *args)
+    try:
+        yield m
+    finally:
+        m.process.kill()
+        m.process.communicate()
+
+
+def every_change(s):
+    with monitor(s) as m:
+        equal(m.start, f"start generation {s.generation()}", "first line")
+        for command, event in (
+                ("node add 192.168.0.11", "node add 192.168.0.11"),
+                ("service add web tcp 192.0.2.10:443 nodeport:30022",
+                 "service add web tcp 192.0.2.10:443 nodeport:30022 scheduler random "
+                 "policy cluster"),
+                ("service set web policy local",
+                 "service set web tcp 192.0.2.10:443 nodeport:30022 scheduler random "
+                 "policy local"),
+                ("backend add web 10.0.0.1:80 node 192.168.0.11",
+                 "backend add web 10.0.0.1:80 node 192.168.0.11 weight 1"),
+                ("backend set web 10.0.0.1:80 weight 5",
+                 "backend set web 10.0.0.1:80 node 192.168.0.11 weight 5"),
+                ("backend del web 10.0.0.1:80", "backend del web 10.0.0.1:80"),
+                ("service del web", "service del web"),
+                ("node del 192.168.0.11", "node del 192.168.0.11")):
+            s.do(command)
+            equal(m.line(), event, command)
+        s.do("set mode dsr timeout tcp-fin 5s snat-address 10.0.0.1")
+        line = m.line()
+        for part in ("set mode dsr flows-max ", " tcp-fin 5s ", " snat-address 10.0.0.1 ",
+                     " dsr-device none"):
+            check(part in line, f"no {part!r}", [line])
+        # What is shown can be said again, and then is no change.
+        generation = s.generation()
+        s.do(line)
+        equal(s.generation(), generation, "generation")
+
+
+def every_change_in_json(s):
+    with monitor(s, "-j") as m:
+        start = parsed(m.start)
+        equal(start, {"event": "start", "generation": s.generation()}, "first line")
+        for i, (command, what, event) in enumerate((
+                ("node add 192.168.0.11", "node", "add"),
+                ("service add web tcp 192.0.2.10:443", "service", "add"),
+                ("backend add web 10.0.0.1:80", "backend", "add"),
+                ("backend set web 10.0.0.1:80 weight 5", "backend", "set"),
+                ("set mode dsr", "settings", "set"))):
+            s.do(command)
+            got = parsed(m.line())
+            equal((got["object"], got["event"], got["generation"]),
+                  (what, event, start["generation"] + i + 1), command)
+            shown = s.json("set" if what == "settings" else f"{what} list")
+            shown = shown["settings"] if what == "settings" else shown[f"{what}s"][0]
+            for key, value in got[what].items():
+                if key not in ("counters", "backends", "backends_local", "flows"):
+                    equal(value, shown[key], f"{key} of {command}")
+        s.do("service del web")
+        # The service takes its backend along: one change, two events.
+        gone = [parsed(line) for line in m.lines(2)]
+        equal(sorted((x["event"], x["object"], x["generation"]) for x in gone),
+              [("del", "backend", start["generation"] + 6),
+               ("del", "service", start["generation"] + 6)], "events")
+
+
+def only_what_is_asked_for(s):
+    with monitor(s, "node", "backend") as m:
+        s.do("node add 10.0.0.1")
+        s.do("service add web tcp 192.0.2.10:443")
+        s.do("set mode dsr")
+        s.do("backend add web 10.0.0.1:80")
+        equal(m.lines(2), ["node add 10.0.0.1", "backend add web 10.0.0.1:80 weight 1"], "events")
+
+
+def only_this_namespace(s):
+    with monitor(s) as m:
+        other = type(s)()
+        try:
+            other.do("node add 10.0.0.1")
+        finally:
+            other.close()
+        s.do("node add 10.0.0.2")
+        equal(m.line(), "node add 10.0.0.2", "first event")
+
+
+def a_whole_configuration_is_one_change(s):
+    with monitor(s, "-j") as m:
+        generation = s.json("apply", s.file(SAVED))["generation"]
+        # Settings together are one object.
+        count = len([x for x in SAVED.splitlines() if not x.startswith("set ")]) + 1
+        got = [parsed(line) for line in m.lines(count)]
+        equal({x["generation"] for x in got}, {generation}, "generations of the events")
+        # Again: nothing changes, and a refusal changes nothing; so the next event is the node's.
+        s.do("apply", s.file(SAVED))
+        fails(s.say("apply", "-", stdin="backend add nobody 10.0.0.1:80\n"), REFUSED, "", "nobody",
+              "(stdin):1:13")
+        fails(s.say("node add 9.0.0.1"), REFUSED, "", "9.0.0.1")
+        s.do("node add 10.9.9.9")
+        got = parsed(m.line())
+        equal((got["object"], got["node"]["address"], got["generation"]),
+              ("node", "10.9.9.9", generation + 1), "next event")
+
+
+def only_what_differs(s):
+    s.do("apply", s.file(SAVED))
+    with monitor(s) as m:
+        s.do("apply", s.file(SAVED.replace("node 192.168.0.11 weight 10", "node 192.168.0.11 weight 11")
+                             .replace("backend add a-second 10.0.0.9:53 local\n", "")))
+        equal(sorted(m.lines(2)),
+              ["backend del a-second 10.0.0.9:53",
+               "backend set web 10.0.0.1:81 node 192.168.0.11 weight 11"], "events")
+        s.do("node add 10.9.9.9")
+        equal(m.line(), "node add 10.9.9.9", "nothing else")
+
+
+def with_the_time(s):
+    stamp = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}[+-]\d{4}"
+    with monitor(s, "-t") as m:
+        s.do("node add 10.0.0.1")
+        check(re.fullmatch(f"{stamp} node add 10.0.0.1", line := m.line()), line)
+    with monitor(s, "-t", "-j") as m:
+        s.do("node add 10.0.0.2")
+        check(re.fullmatch(stamp, time_ := parsed(m.line())["time"]), time_)
+
+
+def it_ends_quietly(s):
+    for signum in signal.SIGTERM, signal.SIGINT:
+        with monitor(s) as m:
+            equal(m.end(signum), (0, b""), f"exit status and errors after {signum.name}")
+
+
+def it_ends_with_its_reader(s):
+    with monitor(s) as m:
+        m.process.stdout.close()
+        # Without any event that it could fail to write.
+        equal(m.process.wait(timeout=10), 0, "exit status")
+        equal(m.process.stderr.read(), b"", "errors")
+        m.process.stdout = open(os.devnull, "rb")  # for communicate()
+
+
+def dropped(s, pid):
+    """Events that the kernel could not put into a socket of process @pid."""
+    with ns.inside(s.name), open("/proc/thread-self/net/netlink", encoding="ascii") as f:
+        rows = [line.split() for line in f][1:]
+    # A program's second socket has a number that ends with its pid in the lower 22 bits.
+    return sum(int(row[8]) for row in rows if int(row[2]) & 0x3fffff == pid)
+
+
+def lost_events_are_told(s):
+    path = s.file(big(1000, 5000))
+    with monitor(s) as m:
+        m.process.send_signal(signal.SIGSTOP)
+        # More of them than the socket's buffer can hold.
+        for _ in range(100):
+            s.do("apply", path)
+            s.do("apply", "-", stdin="")
+            if dropped(s, m.process.pid):
+                break
+        check(dropped(s, m.process.pid), "no event was lost")
+        m.process.send_signal(signal.SIGCONT)
+        while m.line() != "events lost":
+            pass
+        # Told when it is over: from here on nothing is missing.
+        s.do("node add 10.0.0.1")
+        equal(m.line(), "node add 10.0.0.1", "next event")
+
+
+def tests(_subset):
+    return [(name, in_space(function)) for name, function in (
+        ("every change", every_change),
+        ("every change in JSON", every_change_in_json),
+        ("only what is asked for", only_what_is_asked_for),
+        ("only this namespace", only_this_namespace),
+        ("a whole configuration is one change", a_whole_configuration_is_one_change),
+        ("an apply tells only what differs", only_what_differs),
+        ("with the time", with_the_time),
+        ("it ends quietly", it_ends_quietly),
+        ("it ends with its reader", it_ends_with_its_reader),
+        ("lost events are told", lost_events_are_told),
+    )]
