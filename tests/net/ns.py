@@ -18,7 +18,7 @@ _MS_BIND, _MS_REC, _MS_SHARED = 0x1000, 0x4000, 1 << 20
 _MNT_DETACH = 2
 RUN = "/run/netns"
 
-_SIOCGIFFLAGS, _IFF_RUNNING = 0x8913, 0x40
+_SIOCGIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8913, 1, 0x40
 
 # ethtool's old one-flag commands; "off" before "on" matters to no driver here.
 _SIOCETHTOOL = 0x8946
@@ -104,11 +104,12 @@ def links(name):
 
 
 def running(name):
-    """Whether every link of @name is up and has seen its carrier."""
+    """Whether every link of @name that is up has seen its carrier."""
     with inside(name), socket.socket() as s:
         for _, link in socket.if_nameindex():
             request = fcntl.ioctl(s, _SIOCGIFFLAGS, struct.pack("16sH22x", link.encode(), 0))
-            if not struct.unpack_from("16xH", request)[0] & _IFF_RUNNING:
+            flags = struct.unpack_from("16xH", request)[0]
+            if flags & _IFF_UP and not flags & _IFF_RUNNING:
                 return False
     return True
 

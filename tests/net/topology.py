@@ -11,9 +11,9 @@ the balancer; n2 and n3 are where its remote backends are.
 import atexit
 import contextlib
 import subprocess
-import time
 
 from . import ns
+from .ktap import eventually
 from .plan import V4
 from .rtnl import Rtnl
 
@@ -69,8 +69,7 @@ class Topology:
         self.offloads(offloads)
         # A bridge forwards to a port only when the kernel's link watch has seen it,
         # which can take a second: an ARP request lost by then would take another.
-        while not all(ns.running(self.ns(place)) for place in self.places):
-            time.sleep(0.01)
+        eventually(lambda: all(ns.running(self.ns(place)) for place in self.places), "links run", 30)
         return self
 
     def close(self):

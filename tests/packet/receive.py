@@ -93,7 +93,8 @@ def unknown_service(wire):
     for n, what in enumerate((note("203.0.113.99", 81), note(VIP, 9999),     # nobody's
                               note(VIP, 80),            # a service, but with another backend
                               note(VIP, 54),            # of the other protocol
-                              note(CLIENT, 81), note("127.0.0.1", 30081), note("0.0.0.0", 0))):
+                              note(CLIENT, 81), note("127.0.0.1", 30081), note("0.0.0.0", 30081),
+                              note("0.0.0.0", 0))):
         wire.dropped("lan", from_node(with_options(tcp(23020 + n), what)), "note-service")
 
 

@@ -59,7 +59,7 @@ class Wire:
         with Rtnl(FAR) as far, Rtnl(NODE) as node:
             node.veth("lan0", MAC["n1"], FAR, "lan")
             node.veth("pod0", MAC["gw"], FAR, "pod")
-            for link in ("lo", "lan", "pod"):
+            for link in ("lan", "pod"):
                 far.up(link)
             node.up("lo")
             node.address("lan0", N1, 24)
