@@ -51,15 +51,16 @@ static struct bpflb_service *service_at_node_port(struct bpflb_net *bn, __be16 p
  */
 struct bpflb_service *bpflb_service_for(struct bpflb_net *bn, const struct bpflb_tuple *t)
 {
-	struct bpflb_service *svc = service_at(bn, &t->dst, t->family, t->proto);
+	struct bpflb_service *svc;
 
+	/* 0.0.0.0 is how node ports are found, and no address of a service. */
+	if (ipv4_is_zeronet(t->dst.addr.ip) || ipv4_is_loopback(t->dst.addr.ip))
+		return NULL;
+	svc = service_at(bn, &t->dst, t->family, t->proto);
 	if (svc)
 		return svc;
 	svc = service_at_node_port(bn, t->dst.port, t->family, t->proto);
-	if (!svc || ipv4_is_loopback(t->dst.addr.ip) ||
-	    !bpflb_addr_is_own(bn->net, &t->dst.addr))
-		return NULL;
-	return svc;
+	return svc && bpflb_addr_is_own(bn->net, &t->dst.addr) ? svc : NULL;
 }
 
 /**
@@ -75,8 +76,12 @@ struct bpflb_service *bpflb_service_for(struct bpflb_net *bn, const struct bpflb
 struct bpflb_service *bpflb_service_of_note(struct bpflb_net *bn, u8 proto,
 					    const struct bpflb_endpoint *at)
 {
-	struct bpflb_service *svc = service_at(bn, at, NFPROTO_IPV4, proto);
+	struct bpflb_service *svc;
 
+	/* 0.0.0.0 is how node ports are found, and no address of a service. */
+	if (ipv4_is_zeronet(at->addr.ip) || ipv4_is_loopback(at->addr.ip))
+		return NULL;
+	svc = service_at(bn, at, NFPROTO_IPV4, proto);
 	if (svc)
 		return svc;
 	if (!bpflb_node_is_live(bn, &at->addr) && !bpflb_addr_is_own(bn->net, &at->addr))
