@@ -63,22 +63,39 @@ static size_t utf8_length(const unsigned char *text, size_t left)
 	return length;
 }
 
+/* How many characters can stand in a string as they are. */
+static size_t plain_length(const unsigned char *text, size_t left)
+{
+	size_t i;
+
+	for (i = 0; i < left; i++) {
+		if (text[i] < 0x20 || text[i] >= 0x7f || text[i] == '"' || text[i] == '\\')
+			break;
+	}
+	return i;
+}
+
 static void json_quote(FILE *file, const char *value, size_t length)
 {
 	const unsigned char *text = (const unsigned char *)value;
 	size_t i, step;
 
 	putc('"', file);
-	for (i = 0; i < length; i += step ? step : 1) {
-		step = utf8_length(text + i, length - i);
-		if (!step)
+	for (i = 0; i < length; i += step) {
+		step = plain_length(text + i, length - i);
+		if (!step && text[i] >= 0x80)
+			step = utf8_length(text + i, length - i);
+		if (step) {
+			fwrite(text + i, 1, step, file);
+			continue;
+		}
+		step = 1;
+		if (text[i] >= 0x80)
 			fputs("\\ufffd", file);
 		else if (text[i] == '"' || text[i] == '\\')
 			fprintf(file, "\\%c", text[i]);
-		else if (text[i] < 0x20 || text[i] == 0x7f)
-			fprintf(file, "\\u%04x", text[i]);
 		else
-			fwrite(text + i, 1, step, file);
+			fprintf(file, "\\u%04x", text[i]);
 	}
 	putc('"', file);
 }

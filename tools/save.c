@@ -184,9 +184,9 @@ static void write_text(const struct entries *nodes, const struct entries *servic
 		fputs("service add ", stdout);
 		service_words(stdout, &service, false);
 		putchar('\n');
-		for (; b < backends->count &&
-		       strcmp(backends->entries[b].name, service.name) <= 0; b++) {
-			backend_decode(backends->entries[b].nlh, &backend);
+		while (b < backends->count &&
+		       strcmp(backends->entries[b].name, service.name) <= 0) {
+			backend_decode(backends->entries[b++].nlh, &backend);
 			fputs("backend add ", stdout);
 			backend_words(stdout, &backend, false);
 			putchar('\n');
