@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What lbadm changes, and how it shows it."""
 import os
+import socket
 import subprocess
 
 from lb import LBADM, REFUSED, USAGE, fails, in_space, lbadm, parsed, space
@@ -216,16 +217,54 @@ def without_privilege(s):
     equal(len(s.json("node list")["nodes"]), 1, "nodes")
 
 
+def two_flows(s):
+    """One by UDP and one by TCP, neither of which is ever answered."""
+    s.do("service add dns udp 192.0.2.10:53")
+    s.do("service add web tcp nodeport:30080 192.0.2.10:80")
+    s.do("backend add dns 10.1.0.2:5353")
+    s.do("backend add web 10.1.0.3:8080")
+    s.connect(socket.SOCK_DGRAM, 4000, ("192.0.2.10", 53))
+    s.connect(socket.SOCK_STREAM, 4001, ("192.0.2.10", 80))
+
+
 def flows(s):
-    s.do("service add web tcp 192.0.2.10:443")
-    equal(s.json("flow list")["flows"], [], "flows")
-    for filters in ("service web", "proto udp", "client 10.0.0.1", "client 10.0.0.1:80",
-                    "backend 10.0.0.1:80", "kind dsr-in", "state tcp-established",
-                    "service web proto tcp client 10.0.0.1:1 backend 10.0.0.2 kind snat "
-                    "state udp-replied"):
-        equal(s.json(f"flow list {filters}")["flows"], [], filters)
-        equal(s.do(f"flow flush {filters}"), "0 flows removed\n", filters)
-    equal(s.json("flow flush")["flows_removed"], 0, "flows removed")
+    two_flows(s)
+    dns, web = sorted(s.json("flow list")["flows"], key=lambda flow: flow["service"])
+    equal({key: web[key] for key in ("service", "proto", "kind", "state", "client", "frontend",
+                                     "backend", "snat_address")},
+          {"service": "web", "proto": "tcp", "kind": "snat", "state": "tcp-syn-sent",
+           "client": {"address": "10.1.0.1", "port": 4001},
+           "frontend": {"address": "192.0.2.10", "port": 80},
+           "backend": {"address": "10.1.0.3", "port": 8080}, "snat_address": "10.1.0.1"}, "web")
+    equal((dns["proto"], dns["state"]), ("udp", "udp-unreplied"), "dns")
+    check(dns["idle"] <= 30 and 0 < dns["expires"] <= 30, f"times of dns: {dns}")
+    row = next(r for r in rows(s.do("flow list")) if r[0] == "web")
+    equal(row[:8], ["web", "tcp", "10.1.0.1:4001", "192.0.2.10:80", "10.1.0.3:8080", "snat",
+                    f"10.1.0.1:{web['snat_port']}", "tcp-syn-sent"], "row")
+    one = s.json("backend list dns")["backends"][0]
+    equal((one["flows"], one["counters"]["flows"], one["counters"]["packets_in"]), (1, 1, 1),
+          "counters of a backend")
+
+
+def filters_of_flows(s):
+    two_flows(s)
+    for filters, found in (
+            ("service web", ["web"]), ("service nobody", []), ("proto udp", ["dns"]),
+            ("client 10.1.0.1", ["dns", "web"]), ("client 10.1.0.1:4000", ["dns"]),
+            ("client 10.1.0.1:4002", []), ("client 10.1.0.2", []),
+            ("backend 10.1.0.3", ["web"]), ("backend 10.1.0.3:8080", ["web"]),
+            ("backend 10.1.0.3:8081", []), ("kind snat", ["dns", "web"]), ("kind dsr-in", []),
+            ("state tcp-syn-sent", ["web"]), ("state udp-replied", []),
+            ("service web proto tcp client 10.1.0.1:4001 backend 10.1.0.3:8080 kind snat "
+             "state tcp-syn-sent", ["web"]),
+            ("service web proto udp", [])):
+        equal(sorted(flow["service"] for flow in s.json(f"flow list {filters}")["flows"]), found,
+              f"flow list {filters}")
+    equal(s.do("flow flush proto udp client 10.1.0.9"), "0 flows removed\n", "none")
+    equal(s.do("flow flush backend 10.1.0.2:5353"), "1 flow removed\n", "one")
+    equal([flow["service"] for flow in s.json("flow list")["flows"]], ["web"], "what is left")
+    equal(s.json("flow flush")["flows_removed"], 1, "all")
+    equal(s.json("flow list")["flows"], [], "nothing left")
     fails(s.say("flow list service web client 10.0.0.1:80:90"), USAGE, "client must be",
           "10.0.0.1:80:90")
 
@@ -242,6 +281,14 @@ def stats(s):
     text = s.do("stats")
     check("drops        0\n" in text and "no-backend" not in text, "reasons that did not occur",
           text.splitlines)
+    s.connect(socket.SOCK_STREAM, 4001, ("192.0.2.11", 80))
+    s.do("service add none tcp 192.0.2.11:80")
+    s.connect(socket.SOCK_STREAM, 4002, ("192.0.2.11", 80))
+    drops = {drop["reason"]: drop["packets"] for drop in s.json("stats")["stats"]["drops"]}
+    equal({name for name, packets in drops.items() if packets}, {"no-backend"}, "reasons")
+    check([line.split() for line in s.do("stats").splitlines()][-1] ==
+          ["drops", "no-backend", str(drops["no-backend"])], "drops for people")
+    equal(s.json("status")["status"]["drops"], drops["no-backend"], "drops of all reasons")
     one = s.json("stats service web")
     equal((one["service"]["name"], [b["address"] for b in one["backends"]]),
           ("web", ["10.0.0.1"]), "one service")
@@ -279,7 +326,8 @@ def tests(_subset):
         ("refusals in JSON", refusals_in_json),
         ("namespaces are apart", namespaces_are_apart),
         ("without privilege", without_privilege),
-        ("filters of flows", flows),
+        ("flows", flows),
+        ("filters of flows", filters_of_flows),
         ("stats", stats),
         ("nothing to show", nothing_to_show),
         ("colours for terminals only", colours),

@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 
@@ -92,6 +93,7 @@ class Space:
             module.load()
         ns.create(self.name)
         self.dir = tempfile.mkdtemp()
+        self._wired = False
 
     def close(self):
         shutil.rmtree(self.dir)
@@ -113,6 +115,20 @@ class Space:
 
     def generation(self):
         return self.json("status")["status"]["generation"]
+
+    def connect(self, kind, port, to):
+        """Sends the first packet of a flow from 10.1.0.1, which has a way to everywhere."""
+        if not self._wired:
+            for line in ("link set lo up", "link add d0 type dummy", "link set d0 up",
+                         "addr add 10.1.0.1/24 dev d0", "route add default dev d0"):
+                subprocess.run(["ip", "-n", self.name, *line.split()], check=True)
+            self._wired = True
+        with ns.make_socket(self.name, socket.AF_INET, kind) as s:
+            s.bind(("10.1.0.1", port))
+            s.setblocking(False)
+            s.connect_ex(to)
+            if kind == socket.SOCK_DGRAM:
+                s.send(b"?")
 
     def file(self, text):
         path = os.path.join(self.dir, f"file{next(_numbers)}")

@@ -5,6 +5,7 @@ import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import time
 
@@ -124,6 +125,23 @@ def only_what_is_asked_for(s):
         equal(m.lines(2), ["node add 10.0.0.1", "backend add web 10.0.0.1:80 weight 1"], "events")
 
 
+def flows_if_asked_for(s):
+    s.do("service add dns udp 192.0.2.10:53")
+    s.do("backend add dns 10.1.0.2:5353")
+    with monitor(s, "flow") as flows, monitor(s, "-j", "flow", "node") as both, monitor(s) as none:
+        s.connect(socket.SOCK_DGRAM, 4000, ("192.0.2.10", 53))
+        s.do("flow flush")
+        s.do("node add 10.0.0.1")
+        what = "dns udp 10.1.0.1:4000 > 192.0.2.10:53 > 10.1.0.2:5353 snat"
+        for verb in "add", "del":
+            check((line := flows.line()).startswith(f"flow {verb} {what}"), line)
+            got = parsed(both.line())
+            equal((got["event"], got["object"], got["flow"]["client"]),
+                  (verb, "flow", {"address": "10.1.0.1", "port": 4000}), "event")
+        equal(parsed(both.line())["object"], "node", "what follows")
+        equal(none.line(), "node add 10.0.0.1", "without flows")
+
+
 def only_this_namespace(s):
     with monitor(s) as m:
         other = type(s)()
@@ -222,6 +240,7 @@ def tests(_subset):
         ("every change", every_change),
         ("every change in JSON", every_change_in_json),
         ("only what is asked for", only_what_is_asked_for),
+        ("flows if asked for", flows_if_asked_for),
         ("only this namespace", only_this_namespace),
         ("a whole configuration is one change", a_whole_configuration_is_one_change),
         ("an apply tells only what differs", only_what_differs),
