@@ -3,9 +3,10 @@
 import collections
 import functools
 
-from net import clients
+from net import clients, servers
 from net.cluster import Cluster, Service
 from net.ktap import check, equal, eventually
+from net.topology import stop
 
 # A right scheduler fails this once in a million runs (3 degrees of freedom).
 CHI_SQUARE = 30.7
@@ -75,6 +76,33 @@ def plain_server(state, mode):
     equal((answer.name, answer.client), ("p21", s.cluster.plan.nodes["n1"]), "server and its client")
 
 
+def forking(state, proto):
+    """A server with a process for each request, asked at the same moment by many."""
+    s = state()
+    net, plan = s.cluster.net, s.cluster.plan
+    service = Service("fork", proto, 82, ["p22"], plan.vip(23), backend_port=7070)
+    s.cluster.apply([service], "mode dsr")
+    server = servers.socat_echo(net, "p22", proto)
+
+    def listens():
+        with net.inside("p22"), open(f"/proc/thread-self/net/{proto}") as f:
+            return f":{7070:04X} 00000000" in f.read()
+    eventually(listens, "socat listens", 30)
+    line = f"{clients.token()}\n"
+    kind = {"tcp": "TCP", "udp": "UDP"}[proto]
+    asking = [net.popen("c0", ["socat", "-t10", "-T10", "-", f"{kind}:{service.vip}:82"], text=True,
+                        stdin=-1, stdout=-1) for _ in range(5)]
+    for client in asking:
+        client.stdin.write(line)
+        client.stdin.flush()
+    for client in asking:
+        answer = servers.Answer.parse(client.stdout.readline())
+        equal((answer.name, answer.client, answer.token), ("p22", plan.client, line.strip()),
+              "server, its client and what it was asked")
+        stop(client)
+    stop(server)
+
+
 def two_services_one_backend(state, mode):
     """One client port to two service addresses before one backend: both are answered."""
     s = state()
@@ -91,7 +119,9 @@ def two_services_one_backend(state, mode):
 def tests(subset):
     state = functools.lru_cache(State)
     some = [("udp by weight", functools.partial(weights, state)),
-            ("a service without backends", functools.partial(no_backend, state))]
+            ("a service without backends", functools.partial(no_backend, state)),
+            ("udp server that forks", functools.partial(forking, state, "udp")),
+            ("tcp server that forks", functools.partial(forking, state, "tcp"))]
     for mode in ("dsr",) if subset else ("snat", "dsr", "hybrid"):
         some += [(f"{mode}: {name}", functools.partial(f, state, mode)) for name, f in (
             ("100 parallel connections reach every backend", every_backend),

