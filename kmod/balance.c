@@ -8,11 +8,10 @@
 #include "sched.h"
 #include "service.h"
 #include "stats.h"
+#include "tcp_state.h"
 #include "translate.h"
 
-/* Ports tried for a flow whose MID tuple is taken: by a client that has the
- * same port open to another service, and comes to the same backend there.
- */
+/* Ports tried for a flow whose MID tuple is taken. */
 #define MPORT_TRIES 32
 
 /* Return: NULL if there is no backend that may be had. */
@@ -25,27 +24,27 @@ static const struct bpflb_slot *choose(const struct bpflb_version *v)
 	return &v->slot[bpflb_sched_random(&v->sched, n, get_random_u64())];
 }
 
-static u8 flow_kind(const struct bpflb_settings *s, const struct bpflb_slot *slot, u8 proto)
+/* A backend's node can't answer this node with this node's own address as the
+ * source: the kernel takes that for a forgery.
+ */
+static bool can_be_answered(struct bpflb_net *bn, const struct bpflb_packet *pkt)
 {
+	return !pkt->local_out || !bpflb_addr_is_own(bn->net, &pkt->tuple.dst.addr);
+}
+
+static u8 flow_kind(struct bpflb_net *bn, const struct bpflb_slot *slot,
+		    const struct bpflb_packet *pkt)
+{
+	u8 mode = rcu_dereference(bn->settings)->mode;
+
 	if (slot->where == BPFLB_WHERE_HERE)
 		return BPFLB_FLOW_LOCAL;
 	if (slot->where == BPFLB_WHERE_NODE &&
-	    (s->mode == BPFLB_MODE_DSR ||
-	     (s->mode == BPFLB_MODE_HYBRID && proto == IPPROTO_TCP)))
+	    (mode == BPFLB_MODE_DSR ||
+	     (mode == BPFLB_MODE_HYBRID && pkt->tuple.proto == IPPROTO_TCP)) &&
+	    can_be_answered(bn, pkt))
 		return BPFLB_FLOW_DSR_OUT;
 	return BPFLB_FLOW_SNAT;
-}
-
-static unsigned int keys_of(u8 kind)
-{
-	switch (kind) {
-	case BPFLB_FLOW_DSR_OUT:
-		return BIT(BPFLB_KEY_ORIG);
-	case BPFLB_FLOW_DSR_IN:
-		return BIT(BPFLB_KEY_MID);
-	default:
-		return BIT(BPFLB_KEY_ORIG) | BIT(BPFLB_KEY_MID);
-	}
 }
 
 /* A port of the client's that it is unlikely to use itself at this moment. */
@@ -54,30 +53,58 @@ static __be16 other_port(void)
 	return htons(1024 + get_random_u32_below(65536 - 1024));
 }
 
-/* Return: 0; -EEXIST if another packet of the connection was faster;
+/* End the flow that has this one's MID tuple, if it is closing anyway. */
+static bool end_closing(struct bpflb_net *bn, const struct bpflb_flow *flow)
+{
+	const struct bpflb_tuple mid = {
+		.src = { { .ip = flow->addr[BPFLB_ADDR_CLIENT] }, flow->mport },
+		.dst = flow->be->key.at,
+		.family = NFPROTO_IPV4,
+		.proto = flow->proto,
+	};
+	struct bpflb_match m = bpflb_flow_find_mid(bn, &mid);
+
+	if (!m.flow || flow->proto != IPPROTO_TCP ||
+	    !(bpflb_tcp_is_closing(READ_ONCE(m.flow->state)) || bpflb_flow_is_expired(m.flow)))
+		return false;
+	bpflb_flow_kill(m.flow);
+	return true;
+}
+
+/* Put a flow into the table. If its MID tuple is taken, by the same client port's
+ * flow to another service:
+ *	DSR_OUT has none; each packet gets its note, to be told from the other's;
+ *	DSR_IN: if the other is closing it ends: this client has gone on;
+ *	else the client gets another port towards the backend.
+ * Return: 0; -EEXIST if another packet of the connection was faster;
  * -EADDRINUSE if no tuple between client and backend is free.
  */
-static int link_flow(struct bpflb_flow *flow)
+static int link_flow(struct bpflb_net *bn, struct bpflb_flow *flow)
 {
-	unsigned int keys = keys_of(flow->kind), tries;
+	unsigned int keys = BIT(BPFLB_KEY_ORIG) | BIT(BPFLB_KEY_MID), tries;
 	enum bpflb_key clash;
 
 	for (tries = 0; tries < MPORT_TRIES; tries++) {
 		int err = bpflb_flow_link(flow, keys, &clash);
 
-		if (!err || clash == BPFLB_KEY_ORIG || !(keys & BIT(BPFLB_KEY_ORIG)))
+		if (!err || clash == BPFLB_KEY_ORIG)
 			return err;
-		flow->mport = other_port();
+		if (flow->kind == BPFLB_FLOW_DSR_OUT) {
+			flow->flags |= BPFLB_FLOW_NOTE_ALWAYS;
+			keys = BIT(BPFLB_KEY_ORIG);
+		} else if (flow->kind != BPFLB_FLOW_DSR_IN || !end_closing(bn, flow)) {
+			flow->mport = other_port();
+		}
 	}
 	return -EADDRINUSE;
 }
 
 /* Make a flow for a packet to a service, or find the one that another processor
- * has just made by the tuple that was @seen. Return: why there is none.
+ * has just made. Return: why there is none.
  */
 static enum bpflb_drop_reason make_flow(struct bpflb_net *bn, struct bpflb_backend *be,
 					const struct bpflb_packet *pkt, u8 kind,
-					const struct bpflb_tuple *seen, struct bpflb_match *m)
+					struct bpflb_match *m)
 {
 	struct bpflb_flow *flow;
 	int err;
@@ -94,7 +121,7 @@ static enum bpflb_drop_reason make_flow(struct bpflb_net *bn, struct bpflb_backe
 	    !bpflb_packet_is_syn(pkt))
 		flow->flags = BPFLB_FLOW_NOTE_ALWAYS;
 
-	err = link_flow(flow);
+	err = link_flow(bn, flow);
 	if (!err) {
 		bpflb_flow_announce(flow);
 		*m = (struct bpflb_match){ flow, BPFLB_ROLE_ORIG };
@@ -102,7 +129,7 @@ static enum bpflb_drop_reason make_flow(struct bpflb_net *bn, struct bpflb_backe
 	}
 	bpflb_flow_free_unlinked(flow);
 	if (err == -EEXIST)
-		*m = bpflb_flow_find(bn, seen);
+		*m = bpflb_flow_find(bn, &pkt->tuple);
 	return m->flow ? BPFLB_NO_DROP : BPFLB_DROP_TUPLE_CLASH;
 }
 
@@ -133,9 +160,7 @@ unsigned int bpflb_balance(struct bpflb_net *bn, struct sk_buff *skb, struct bpf
 		return bpflb_drop(bn, svc, skb, v->policy == BPFLB_POLICY_LOCAL ?
 						BPFLB_DROP_NO_LOCAL_BACKEND :
 						BPFLB_DROP_NO_BACKEND);
-	reason = make_flow(bn, slot->be, pkt,
-			   flow_kind(rcu_dereference(bn->settings), slot, pkt->tuple.proto),
-			   &pkt->tuple, &m);
+	reason = make_flow(bn, slot->be, pkt, flow_kind(bn, slot, pkt), &m);
 	if (reason != BPFLB_NO_DROP)
 		return bpflb_drop(bn, svc, skb, reason);
 	return bpflb_translate_dst(skb, pkt, &m);
@@ -145,24 +170,17 @@ unsigned int bpflb_balance(struct bpflb_net *bn, struct sk_buff *skb, struct bpf
  * bpflb_balance_noted() - a packet that another node has balanced to this one
  * @bn: namespace
  * @skb: the packet, its note taken off
- * @pkt: what it is
+ * @asked: what it is, its destination what the note names
  * @be: the backend on this node that it is for
- * @service: address and port that its note names
+ * @m: its flow, if there is one now
  *
  * Context: RCU, bottom halves off. Return: NF_ACCEPT, or NF_DROP and counted.
  */
 unsigned int bpflb_balance_noted(struct bpflb_net *bn, struct sk_buff *skb,
-				 struct bpflb_packet *pkt, struct bpflb_backend *be,
-				 const struct bpflb_endpoint *service)
+				 const struct bpflb_packet *asked, struct bpflb_backend *be,
+				 struct bpflb_match *m)
 {
-	struct bpflb_packet asked = *pkt;
-	enum bpflb_drop_reason reason;
-	struct bpflb_match m = {};
+	enum bpflb_drop_reason reason = make_flow(bn, be, asked, BPFLB_FLOW_DSR_IN, m);
 
-	/* A RST makes no flow, but it is the server's to see. */
-	if (pkt->tcp_flags & BPFLB_TCP_RST)
-		return NF_ACCEPT;
-	asked.tuple.dst = *service;
-	reason = make_flow(bn, be, &asked, BPFLB_FLOW_DSR_IN, &pkt->tuple, &m);
 	return reason == BPFLB_NO_DROP ? NF_ACCEPT : bpflb_drop(bn, be->key.svc, skb, reason);
 }

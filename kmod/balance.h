@@ -6,11 +6,12 @@
 #include "packet.h"
 
 struct bpflb_backend;
+struct bpflb_match;
 struct bpflb_net;
 
 unsigned int bpflb_balance(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt);
 unsigned int bpflb_balance_noted(struct bpflb_net *bn, struct sk_buff *skb,
-				 struct bpflb_packet *pkt, struct bpflb_backend *be,
-				 const struct bpflb_endpoint *service);
+				 const struct bpflb_packet *asked, struct bpflb_backend *be,
+				 struct bpflb_match *m);
 
 #endif

@@ -12,7 +12,7 @@
 #include "node.h"
 #include "service.h"
 #include "stats.h"
-#include "tcp_state.h"
+#include "translate.h"
 
 /* No IPv4 link has to carry more in one piece (RFC 791). */
 #define SURELY_FITS 576
@@ -132,13 +132,6 @@ static bool sender_is_trusted(struct bpflb_net *bn, const struct sk_buff *skb)
 	}
 }
 
-/* Does the flow say what the note says? Then the note is no news. */
-static bool flow_is_noted(const struct bpflb_flow *flow, const struct bpflb_endpoint *note)
-{
-	return flow->kind == BPFLB_FLOW_DSR_IN &&
-	       flow->addr[BPFLB_ADDR_SERVICE] == note->addr.ip && flow->vport == note->port;
-}
-
 static unsigned int take_note(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt,
 			      struct bpflb_service *svc)
 {
@@ -146,9 +139,43 @@ static unsigned int take_note(struct bpflb_net *bn, struct sk_buff *skb, struct 
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NO_MEMORY);
 	pkt->thoff -= BPFLB_NOTE_OPT_LEN;
 	pkt->len -= BPFLB_NOTE_OPT_LEN;
-	pkt->noted = true;
 	this_cpu_inc(bn->counters->notes_taken);
 	return NF_ACCEPT;
+}
+
+/* Has the packet a flow already, with the backend that it is for? Then its note
+ * is no news, and nobody has to be believed.
+ */
+static bool is_known(const struct bpflb_match *m, const struct bpflb_packet *asked,
+		     const struct bpflb_backend *be)
+{
+	return m->flow && m->role == BPFLB_ROLE_ORIG && m->flow->be == be &&
+	       (m->flow->kind == BPFLB_FLOW_DSR_IN || m->flow->kind == BPFLB_FLOW_LOCAL) &&
+	       bpflb_flow_serves(m, asked);
+}
+
+/* The packet, its destination what the client had spoken to, is for @be here. */
+static unsigned int receive_for(struct bpflb_net *bn, struct sk_buff *skb,
+				struct bpflb_packet *pkt, const struct bpflb_packet *asked,
+				struct bpflb_backend *be, struct bpflb_match *m)
+{
+	unsigned int verdict;
+
+	*m = bpflb_flow_find(bn, &asked->tuple);
+	if (is_known(m, asked, be))
+		return take_note(bn, skb, pkt, be->key.svc);
+	if (!sender_is_trusted(bn, skb)) {
+		m->flow = NULL;
+		return bpflb_drop(bn, be->key.svc, skb, BPFLB_DROP_NOTE_SENDER);
+	}
+	if (m->flow && m->role == BPFLB_ROLE_ORIG)
+		bpflb_flow_kill(m->flow);
+	m->flow = NULL;
+	verdict = take_note(bn, skb, pkt, be->key.svc);
+	/* A RST makes no flow, but it is the server's to see. */
+	if (verdict != NF_ACCEPT || pkt->tcp_flags & BPFLB_TCP_RST)
+		return verdict;
+	return bpflb_balance_noted(bn, skb, asked, be, m);
 }
 
 /**
@@ -156,6 +183,7 @@ static unsigned int take_note(struct bpflb_net *bn, struct sk_buff *skb, struct 
  * @bn: namespace
  * @skb: the packet, in PREROUTING
  * @pkt: what it is; follows the change
+ * @m: the flow that the note gives it; NULL if it has none
  *
  * A note is believed if it names a service of this namespace that has the
  * packet's destination as a backend on this node, and if its sender is trusted.
@@ -166,38 +194,19 @@ static unsigned int take_note(struct bpflb_net *bn, struct sk_buff *skb, struct 
  * NF_DROP and it is counted.
  */
 unsigned int bpflb_dsr_receive(struct bpflb_net *bn, struct sk_buff *skb,
-			       struct bpflb_packet *pkt)
+			       struct bpflb_packet *pkt, struct bpflb_match *m)
 {
-	struct bpflb_endpoint note;
+	struct bpflb_packet asked = *pkt;
 	struct bpflb_service *svc;
 	struct bpflb_backend *be;
-	struct bpflb_match mid;
-	unsigned int verdict;
-	bool fresh;
 
-	if (!bpflb_note_opt_read(skb, &note))
+	if (!bpflb_note_opt_read(skb, &asked.tuple.dst))
 		return NF_ACCEPT;
-	svc = bpflb_service_of_note(bn, pkt->tuple.proto, &note);
+	svc = bpflb_service_of_note(bn, pkt->tuple.proto, &asked.tuple.dst);
 	be = svc ? bpflb_backend_find(bn, svc, &pkt->tuple.dst) : NULL;
 	if (!be || !READ_ONCE(be->live))
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NOTE_SERVICE);
 	if (!READ_ONCE(be->here))
 		return NF_ACCEPT;
-
-	mid = bpflb_flow_find_mid(bn, &pkt->tuple);
-	if (mid.flow && (!flow_is_noted(mid.flow, &note) || bpflb_flow_is_expired(mid.flow) ||
-			 (bpflb_packet_is_syn(pkt) &&
-			  bpflb_tcp_is_closing(READ_ONCE(mid.flow->state)))))
-		fresh = true;
-	else
-		fresh = !mid.flow;
-	if (!fresh)
-		return take_note(bn, skb, pkt, svc);
-
-	if (!sender_is_trusted(bn, skb))
-		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NOTE_SENDER);
-	if (mid.flow)
-		bpflb_flow_kill(mid.flow);
-	verdict = take_note(bn, skb, pkt, svc);
-	return verdict == NF_ACCEPT ? bpflb_balance_noted(bn, skb, pkt, be, &note) : verdict;
+	return receive_for(bn, skb, pkt, &asked, be, m);
 }

@@ -12,7 +12,7 @@ struct bpflb_net;
 unsigned int bpflb_dsr_send(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt,
 			    const struct bpflb_flow *flow);
 unsigned int bpflb_dsr_receive(struct bpflb_net *bn, struct sk_buff *skb,
-			       struct bpflb_packet *pkt);
+			       struct bpflb_packet *pkt, struct bpflb_match *m);
 
 /* dsr_opt.c: the note as an IPv4 option */
 #define BPFLB_NOTE_OPT_LEN 8

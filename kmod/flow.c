@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/build_bug.h>
+#include <linux/math64.h>
 #include <linux/slab.h>
 
 #include "backend.h"
@@ -173,10 +174,15 @@ static bool room_visit(struct bpflb_flow *flow, void *arg)
 	return true;
 }
 
-/* Chains looked at for something to evict. Mostly the first has it: where the
- * table is full of flows, so are they.
+/* How many chains to look at for something to evict: so many that some eight of
+ * the namespace's flows are met.
  */
-#define ROOM_BUCKETS 64
+static u32 room_buckets(u32 flows_max)
+{
+	u32 buckets = bpflb_flow_table_buckets();
+
+	return clamp_t(u64, div_u64(8ULL * buckets, flows_max), min(64U, buckets), buckets);
+}
 
 /**
  * bpflb_flow_make_room() - may the namespace have one more flow?
@@ -191,12 +197,13 @@ bool bpflb_flow_make_room(struct bpflb_net *bn)
 {
 	struct room room = { .bn = bn };
 	u32 max = rcu_dereference(bn->settings)->flows_max;
-	u32 i, at;
+	u32 i, at, n;
 
 	if (percpu_counter_compare(&bn->flows, max) < 0)
 		return true;
 	at = get_random_u32();
-	for (i = 0; i < ROOM_BUCKETS; i++)
+	n = room_buckets(max);
+	for (i = 0; i < n; i++)
 		if (!bpflb_flow_walk((at + i) & (bpflb_flow_table_buckets() - 1),
 				     room_visit, &room))
 			return true;

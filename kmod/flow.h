@@ -22,9 +22,9 @@ struct bpflb_net;
  *	one story that routing, firewall and conntrack see
  * @BPFLB_KEY_REPLY: backend -> this node's address and port (SNAT only)
  *
- * A flow has the keys that its kind needs: LOCAL has ORIG and MID; SNAT these
- * and, once its first packet is on its way out, REPLY; DSR_OUT has ORIG only;
- * DSR_IN has MID only.
+ * A flow has ORIG and MID; of SNAT, once its first packet is on its way out,
+ * REPLY too; of DSR_OUT only ORIG where another flow has its MID. The ORIG of
+ * DSR_IN is what its note names.
  */
 enum bpflb_key {
 	BPFLB_KEY_ORIG,
@@ -79,8 +79,8 @@ enum {
  * @state: enum bpflb_flow_state
  * @closed: BPFLB_CLOSED_*, for TCP
  * @flags: BPFLB_FLOW_*
- * @keys: bits of the enum bpflb_key that are in the table; lock of MID's bucket,
- *	or of ORIG's where there is no MID
+ * @keys: bits of the enum bpflb_key that are in the table; ORIG's bucket lock, and
+ *	MID's for adding REPLY
  * @addr: BPFLB_ADDR_*
  *
  * Readers hold RCU and take no reference. What a lookup compares is in one

@@ -389,9 +389,9 @@ again:
 }
 
 /**
- * bpflb_flow_walk() - visit the flows of one bucket, each once in the table
+ * bpflb_flow_walk() - visit the flows of one bucket; each is in one of them
  * @bucket: below bpflb_flow_table_buckets()
- * @visit: called for each flow whose first key is in this bucket; may unlink
+ * @visit: called for each flow whose ORIG key is in this bucket; may unlink
  *	it; returns false to end the walk
  * @arg: for @visit
  *
@@ -405,8 +405,8 @@ bool bpflb_flow_walk(u32 bucket, bool (*visit)(struct bpflb_flow *flow, void *ar
 	     link = link_next((unsigned long *)(link & ~LINK_KEY_MASK))) {
 		struct bpflb_flow *flow = link_flow(link);
 
-		/* ORIG, or MID of a flow that has no ORIG. */
-		if (link_key(link) != __ffs(READ_ONCE(flow->keys)))
+		/* Each flow has this key. */
+		if (link_key(link) != BPFLB_KEY_ORIG)
 			continue;
 		if (!visit(flow, arg))
 			return false;

@@ -43,15 +43,18 @@ static unsigned int leave(struct bpflb_net *bn, struct sk_buff *skb, const struc
 static unsigned int pre_routing(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	struct bpflb_net *bn = bpflb_net(state->net);
+	struct bpflb_match m = {};
 	struct bpflb_packet pkt;
 
 	if (skb->pkt_type != PACKET_HOST || !bpflb_packet_parse4(skb, &pkt))
 		return NF_ACCEPT;
 	if (unlikely(ip_hdr(skb)->ihl > 5)) {
-		unsigned int verdict = bpflb_dsr_receive(bn, skb, &pkt);
+		unsigned int verdict = bpflb_dsr_receive(bn, skb, &pkt, &m);
 
 		if (verdict != NF_ACCEPT)
 			return verdict;
+		if (m.flow)
+			return bpflb_translate_dst(skb, &pkt, &m);
 	}
 	return come_in(bn, skb, &pkt);
 }
@@ -65,6 +68,7 @@ static unsigned int local_out(void *priv, struct sk_buff *skb, const struct nf_h
 
 	if (!bpflb_packet_parse4(skb, &pkt))
 		return NF_ACCEPT;
+	pkt.local_out = true;
 	dst = pkt.tuple.dst.addr.ip;
 	local_bh_disable();
 	verdict = come_in(bn, skb, &pkt);

@@ -52,6 +52,6 @@ bool bpflb_packet_parse4(const struct sk_buff *skb, struct bpflb_packet *pkt)
 	pkt->tuple.dst.port = th->dst;
 	pkt->len = skb->len - skb_network_offset(skb);
 	pkt->tcp_flags = need == sizeof(struct tcphdr) ? ((const u8 *)th)[13] : 0;
-	pkt->noted = false;
+	pkt->local_out = false;
 	return true;
 }

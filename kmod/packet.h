@@ -13,14 +13,14 @@
  * @thoff: offset of the transport header from skb->data, bytes
  * @len: of the packet from its network header on, bytes
  * @tcp_flags: byte 13 of a TCP header, 0 for other protocols
- * @noted: it came with a DSR note, which was believed
+ * @local_out: it comes from this node itself
  */
 struct bpflb_packet {
 	struct bpflb_tuple tuple;
 	u32 thoff;
 	u32 len;
 	u8 tcp_flags;
-	bool noted;
+	bool local_out;
 };
 
 /* Byte 13 of the TCP header, RFC 9293 section 3.1. */

@@ -42,7 +42,8 @@ static unsigned int rewrite(struct sk_buff *skb, struct bpflb_packet *pkt,
  *
  * Not if the flow has expired, if the packet opens a new connection and the
  * flow's is closing, or if it is UDP and the backend was removed; nor, of a flow
- * that came by DSR, if the client speaks to the backend itself now.
+ * that came by DSR, if it is a SYN without a note: then the client speaks to the
+ * backend itself now.
  *
  * Context: RCU.
  */
@@ -53,7 +54,7 @@ bool bpflb_flow_serves(const struct bpflb_match *m, const struct bpflb_packet *p
 	if (bpflb_flow_is_expired(flow))
 		return false;
 	if (m->role == BPFLB_ROLE_MID_ORIG && flow->kind == BPFLB_FLOW_DSR_IN)
-		return pkt->noted || !bpflb_packet_is_syn(pkt);
+		return !bpflb_packet_is_syn(pkt);
 	if (m->role != BPFLB_ROLE_ORIG)
 		return true;
 	if (pkt->tuple.proto == IPPROTO_UDP)
