@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import re
 import socket
 import struct
 
@@ -112,6 +113,17 @@ def running(name):
             if flags & _IFF_UP and not flags & _IFF_RUNNING:
                 return False
     return True
+
+
+def listens(name, proto, port):
+    """Whether a socket of @name waits for anybody at @port."""
+    anybody = re.compile(rf":{port:04X} 0+:0000 ")
+    with inside(name):
+        for table in (proto, f"{proto}6"):
+            with contextlib.suppress(FileNotFoundError), open(f"/proc/thread-self/net/{table}") as f:
+                if anybody.search(f.read()):
+                    return True
+    return False
 
 
 def offloads(name, on):

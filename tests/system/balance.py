@@ -3,7 +3,7 @@
 import collections
 import functools
 
-from net import clients, servers
+from net import clients, ns, servers
 from net.cluster import Cluster, Service
 from net.ktap import check, equal, eventually
 from net.topology import stop
@@ -83,11 +83,7 @@ def forking(state, proto):
     service = Service("fork", proto, 82, ["p22"], plan.vip(23), backend_port=7070)
     s.cluster.apply([service], "mode dsr")
     server = servers.socat_echo(net, "p22", proto)
-
-    def listens():
-        with net.inside("p22"), open(f"/proc/thread-self/net/{proto}") as f:
-            return f":{7070:04X} 00000000" in f.read()
-    eventually(listens, "socat listens", 30)
+    eventually(lambda: ns.listens("p22", proto, 7070), "socat listens", 30)
     line = f"{clients.token()}\n"
     kind = {"tcp": "TCP", "udp": "UDP"}[proto]
     asking = [net.popen("c0", ["socat", "-t10", "-T10", "-", f"{kind}:{service.vip}:82"], text=True,

@@ -4,7 +4,7 @@ import functools
 import hashlib
 import json
 
-from net import clients
+from net import clients, ns
 from net.cluster import Cluster, Service
 from net.ktap import check, equal, eventually
 from net.topology import stop
@@ -47,11 +47,7 @@ def iperf(state, mode, *options):
     address, port = s.iperf.front(s.cluster.plan)
     server = s.cluster.net.popen("p22", ["iperf3", "-s", "-1"], stdout=-3)
     try:
-        def listens():
-            with s.cluster.net.inside("p22"), open("/proc/thread-self/net/tcp") as a, \
-                    open("/proc/thread-self/net/tcp6") as b:
-                return f":{port:04X} 00000000" in a.read() + b.read()
-        eventually(listens, "iperf3 listens", 30)
+        eventually(lambda: ns.listens("p22", "tcp", port), "iperf3 listens", 30)
         out = json.loads(s.cluster.net.run(
             "c0", ["iperf3", "-c", address, "-J", "-n", "20M", *options], timeout=120))
     finally:
