@@ -13,6 +13,7 @@ const struct nla_policy bpflb_nl_backend_policy[BPFLB_BACKEND_A_MAX + 1] = {
 	[BPFLB_BACKEND_A_WEIGHT] = { .type = NLA_U32 },
 	[BPFLB_BACKEND_A_LOCAL] = { .type = NLA_FLAG },
 	[BPFLB_BACKEND_A_NODE] = BPFLB_NL_ADDR,
+	[BPFLB_BACKEND_A_PLAIN] = { .type = NLA_FLAG },
 };
 
 /* Read the key: service, address, port. */
@@ -80,9 +81,10 @@ static int set_conf(struct bpflb_net *bn, struct bpflb_backend *be, struct genl_
 {
 	struct nlattr **a = info->attrs;
 
-	if (a[BPFLB_BACKEND_A_LOCAL] && a[BPFLB_BACKEND_A_NODE]) {
-		NL_SET_ERR_MSG_ATTR(info->extack, a[BPFLB_BACKEND_A_NODE],
-				    "a backend is local or on a node, not both");
+	if (!!a[BPFLB_BACKEND_A_LOCAL] + !!a[BPFLB_BACKEND_A_NODE] + !!a[BPFLB_BACKEND_A_PLAIN] > 1) {
+		NL_SET_ERR_MSG_ATTR(info->extack, a[BPFLB_BACKEND_A_NODE] ?:
+						  a[BPFLB_BACKEND_A_PLAIN],
+				    "a backend is one of local, on a node, and plain");
 		return -EINVAL;
 	}
 	if (a[BPFLB_BACKEND_A_WEIGHT]) {
@@ -93,8 +95,8 @@ static int set_conf(struct bpflb_net *bn, struct bpflb_backend *be, struct genl_
 			return -ERANGE;
 		}
 	}
-	if (a[BPFLB_BACKEND_A_LOCAL]) {
-		be->next.local = true;
+	if (a[BPFLB_BACKEND_A_LOCAL] || a[BPFLB_BACKEND_A_PLAIN]) {
+		be->next.local = a[BPFLB_BACKEND_A_LOCAL];
 		be->next.node = NULL;
 	}
 	return a[BPFLB_BACKEND_A_NODE] ?

@@ -222,6 +222,7 @@ static int settings_fill(struct sk_buff *msg, const struct bpflb_nl_head *head,
 	    nla_put_u8(msg, BPFLB_SETTINGS_A_MODE, s->mode) ||
 	    nla_put_u8(msg, BPFLB_SETTINGS_A_MODE_ORIGIN, s->mode_origin) ||
 	    nla_put_u32(msg, BPFLB_SETTINGS_A_FLOWS_MAX, s->flows_max) ||
+	    nla_put_u32(msg, BPFLB_SETTINGS_A_FLOWS_MAX_DEFAULT, bpflb_settings_flows_max()) ||
 	    nla_put_u8(msg, BPFLB_SETTINGS_A_DSR_SENDER, s->dsr_sender) ||
 	    put_range(msg, BPFLB_SETTINGS_A_SNAT_PORTS, &s->snat_ports) ||
 	    put_range(msg, BPFLB_SETTINGS_A_NODEPORTS, &s->nodeports) ||

@@ -65,6 +65,12 @@ int bpflb_settings_init(void)
 	return 0;
 }
 
+/* The bound that a namespace begins with. */
+u32 bpflb_settings_flows_max(void)
+{
+	return flows_max;
+}
+
 /**
  * bpflb_settings_default() - what a namespace begins with
  *

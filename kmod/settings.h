@@ -41,6 +41,7 @@ struct bpflb_settings {
 };
 
 int bpflb_settings_init(void);
+u32 bpflb_settings_flows_max(void);
 struct bpflb_settings *bpflb_settings_default(void);
 struct bpflb_settings *bpflb_settings_copy(const struct bpflb_settings *s);
 bool bpflb_settings_equal(const struct bpflb_settings *a, const struct bpflb_settings *b);

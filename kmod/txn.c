@@ -17,6 +17,7 @@ void bpflb_txn_net_init(struct bpflb_net *bn)
 	INIT_LIST_HEAD(&bn->txn.frontends);
 	INIT_LIST_HEAD(&bn->txn.backends);
 	INIT_LIST_HEAD(&bn->txn.nodes);
+	xa_init(&bn->txn.lost);
 }
 
 /* Every object that the transaction touched takes its next state, or keeps the
@@ -103,6 +104,7 @@ void bpflb_txn_net_exit(struct bpflb_net *bn)
 	txn_drop(bn);
 	txn_clear(bn);
 	txn_settle(bn, true);
+	xa_destroy(&bn->txn.lost);
 }
 
 /* A transaction that its owner has forgotten must not lock others out. */
@@ -118,18 +120,27 @@ static bool txn_is_stale(const struct bpflb_txn *txn)
  * @extack: for a sentence
  *
  * Context: process, bpflb_net.lock. Return: 0; -EBUSY while another socket has a
- * transaction open; -ECANCELED after a refused message of this one.
+ * transaction open; -ECANCELED after a refused message of this one, or if it was
+ * ended since it was idle.
  */
 int bpflb_txn_enter(struct bpflb_net *bn, u32 portid, struct netlink_ext_ack *extack)
 {
 	struct bpflb_txn *txn = &bn->txn;
 
 	if (txn->open && txn->portid != portid) {
-		if (!txn_is_stale(txn)) {
+		/* Its owner must learn of it: else what it still sends would be
+		 * taken for changes of their own, half of a configuration.
+		 */
+		if (!txn_is_stale(txn) ||
+		    xa_err(xa_store(&txn->lost, txn->portid, xa_mk_value(0), GFP_KERNEL))) {
 			NL_SET_ERR_MSG(extack, "another program has a transaction open");
 			return -EBUSY;
 		}
 		txn_drop(bn);
+	}
+	if (xa_load(&txn->lost, portid)) {
+		NL_SET_ERR_MSG(extack, "the transaction was idle for too long and has been ended");
+		return -ECANCELED;
 	}
 	if (txn->open && txn->failed) {
 		NL_SET_ERR_MSG(extack, "the transaction has failed and can only be aborted");
@@ -317,7 +328,7 @@ static int txn_own(struct bpflb_net *bn, u32 portid, struct netlink_ext_ack *ext
  */
 int bpflb_txn_commit(struct bpflb_net *bn, u32 portid, struct netlink_ext_ack *extack)
 {
-	int err = txn_own(bn, portid, extack) ?: bpflb_txn_enter(bn, portid, extack);
+	int err = bpflb_txn_enter(bn, portid, extack) ?: txn_own(bn, portid, extack);
 
 	return err ?: txn_finish(bn);
 }
@@ -332,8 +343,11 @@ int bpflb_txn_commit(struct bpflb_net *bn, u32 portid, struct netlink_ext_ack *e
  */
 int bpflb_txn_abort(struct bpflb_net *bn, u32 portid, struct netlink_ext_ack *extack)
 {
-	int err = txn_own(bn, portid, extack);
+	int err;
 
+	if (xa_erase(&bn->txn.lost, portid))
+		return 0;
+	err = txn_own(bn, portid, extack);
 	if (!err)
 		txn_drop(bn);
 	return err;
@@ -348,6 +362,7 @@ int bpflb_txn_abort(struct bpflb_net *bn, u32 portid, struct netlink_ext_ack *ex
  */
 void bpflb_txn_owner_gone(struct bpflb_net *bn, u32 portid)
 {
+	xa_erase(&bn->txn.lost, portid);
 	if (bn->txn.open && bn->txn.portid == portid)
 		txn_drop(bn);
 }

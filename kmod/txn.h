@@ -5,6 +5,7 @@
 
 #include <linux/list.h>
 #include <linux/types.h>
+#include <linux/xarray.h>
 
 struct bpflb_net;
 struct bpflb_settings;
@@ -18,6 +19,7 @@ struct nlattr;
  * @failed: a message was refused; only an abort is left
  * @replace: it began from nothing
  * @used: jiffies of its last message
+ * @lost: sockets that have lost theirs and don't know yet, by netlink port
  * @settings: after it, or NULL if it leaves them
  * @services: those it touches
  * @frontends: those it touches
@@ -35,6 +37,7 @@ struct bpflb_txn {
 	bool failed;
 	bool replace;
 	unsigned long used;
+	struct xarray lost;
 	struct bpflb_settings *settings;
 	struct list_head services;
 	struct list_head frontends;

@@ -8,7 +8,7 @@
 #include "objects.h"
 
 #define WEIGHT_DEFAULT	1
-#define BACKEND_WORDS	"local, node, weight"
+#define BACKEND_WORDS	"local, node, plain, weight"
 
 enum { SEEN_PLACE = 1, SEEN_WEIGHT = 2 };
 
@@ -31,17 +31,18 @@ static int build_key(struct request *request, struct line *line, uint8_t command
 	return 0;
 }
 
-static int build_place(struct request *request, struct line *line, bool local,
+/* @attr: BPFLB_BACKEND_A_LOCAL, _NODE or _PLAIN */
+static int build_place(struct request *request, struct line *line, int attr,
 		       unsigned int *seen)
 {
 	struct address node;
 	int code;
 
 	if (*seen & SEEN_PLACE)
-		return report_last(line, "a backend is in one place: either local, or on one node");
+		return report_last(line, "a backend is in one place: local, or on one node, or plain");
 	*seen |= SEEN_PLACE;
-	if (local) {
-		request_flag(request, line->next - 1, BPFLB_BACKEND_A_LOCAL);
+	if (attr != BPFLB_BACKEND_A_NODE) {
+		request_flag(request, line->next - 1, attr);
 		return 0;
 	}
 	code = args_address(line, "node", &node);
@@ -70,9 +71,11 @@ static int build_keywords(struct request *request, struct line *line)
 
 	while (!code && line_peek(line)) {
 		if (line_take_word(line, "local"))
-			code = build_place(request, line, true, &seen);
+			code = build_place(request, line, BPFLB_BACKEND_A_LOCAL, &seen);
 		else if (line_take_word(line, "node"))
-			code = build_place(request, line, false, &seen);
+			code = build_place(request, line, BPFLB_BACKEND_A_NODE, &seen);
+		else if (line_take_word(line, "plain"))
+			code = build_place(request, line, BPFLB_BACKEND_A_PLAIN, &seen);
 		else if (line_take_word(line, "weight"))
 			code = build_weight(request, line, &seen);
 		else
@@ -301,19 +304,20 @@ static int backend_run_list(struct context *context)
 static const struct command backend_commands[] = {
 	{
 		.verb = "add",
-		.args = "SERVICE ADDRESS:PORT [local | node ADDRESS] [weight N]",
+		.args = "SERVICE ADDRESS:PORT [local | node ADDRESS | plain] [weight N]",
 		.summary = "give a service another backend",
 		.help = "A backend that is 'local', or whose node or own address is one of this node,\n"
 			"gets its packets with the client's address. One on another node, which 'node\n"
-			"add' must have made known, gets them by the mode. One of neither kind is on a\n"
-			"machine without the module, and always gets them by SNAT.\n"
+			"add' must have made known, gets them by the mode. A 'plain' one, and that is\n"
+			"one of which nothing is said, is on a machine without the module, and always\n"
+			"gets them by SNAT.\n"
 			"The weight is 0 to 65535, and 1 if not given; 0 means no new flows.\n",
 		.build = backend_build_add,
 		.in_file = true,
 	},
 	{
 		.verb = "set",
-		.args = "SERVICE ADDRESS:PORT [local | node ADDRESS] [weight N]",
+		.args = "SERVICE ADDRESS:PORT [local | node ADDRESS | plain] [weight N]",
 		.summary = "change a backend; what is not mentioned stays as it is",
 		.build = backend_build_set,
 	},

@@ -47,6 +47,7 @@ struct settings {
 	uint8_t mode;
 	uint8_t mode_origin;
 	uint32_t flows_max;
+	uint32_t flows_max_default;
 	uint32_t timeouts[BPFLB_TIMEOUT_A_MAX];	/* by enum bpflb_flow_state; 0: not told */
 	struct address snat_addresses[BPFLB_SNAT_ADDRS_MAX];
 	unsigned int snat_count;

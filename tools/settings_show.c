@@ -64,6 +64,7 @@ void settings_decode(const struct nlmsghdr *nlh, struct settings *settings)
 	settings->mode = attr_u8(attrs[BPFLB_SETTINGS_A_MODE]);
 	settings->mode_origin = attr_u8(attrs[BPFLB_SETTINGS_A_MODE_ORIGIN]);
 	settings->flows_max = attr_u32(attrs[BPFLB_SETTINGS_A_FLOWS_MAX]);
+	settings->flows_max_default = attr_u32(attrs[BPFLB_SETTINGS_A_FLOWS_MAX_DEFAULT]);
 	attrs_parse_nest(attrs[BPFLB_SETTINGS_A_TIMEOUTS], timeouts, BPFLB_TIMEOUT_A_MAX);
 	for (i = 0; i < BPFLB_TIMEOUT_A_MAX; i++)
 		settings->timeouts[i] = attr_u32(timeouts[i + 1]);
@@ -199,9 +200,6 @@ void settings_event(FILE *file, const struct settings *settings)
  * settings_save - settings as lines for apply
  * @file: where to
  * @settings: the settings; those that are as they would be anyway are left out
- *
- * What flows-max would be anyway depends on the machine's memory and is not
- * told, so it is always written: else apply would change it.
  */
 void settings_save(FILE *file, const struct settings *settings)
 {
@@ -210,7 +208,7 @@ void settings_save(FILE *file, const struct settings *settings)
 
 	if (settings->mode_origin == BPFLB_MODE_ORIGIN_SET)
 		fprintf(file, "set mode %s\n", name_of(mode_names, settings->mode, room));
-	if (settings->flows_max)
+	if (settings->flows_max != settings->flows_max_default)
 		fprintf(file, "set flows-max %u\n", settings->flows_max);
 	for (i = 0; i < BPFLB_TIMEOUT_A_MAX; i++) {
 		if (settings->timeouts[i] && settings->timeouts[i] != timeout_defaults[i])

@@ -103,6 +103,12 @@ def backends(s):
            for x in s.json("backend list")["backends"]},
           {"10.0.0.1": (1, True, None), "10.0.0.2": (0, False, "192.168.0.11"),
            "10.0.0.3": (7, False, "192.168.0.11")}, "changed backends")
+    for address in ("10.0.0.1", "10.0.0.3"):
+        s.do(f"backend set web {address}:80 plain")
+    equal({x["address"]: (x["weight"], x["local"], x["node"])
+           for x in s.json("backend list")["backends"]},
+          {"10.0.0.1": (1, False, None), "10.0.0.2": (0, False, "192.168.0.11"),
+           "10.0.0.3": (7, False, None)}, "plain backends")
 
 
 def nodes(s):

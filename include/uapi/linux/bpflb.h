@@ -32,8 +32,8 @@
  * After a refused message the transaction can only be aborted. Closing the
  * socket aborts it. A namespace has one transaction at a time: a second BEGIN,
  * and a change by another socket, are refused with EBUSY. A transaction that
- * got no message for BPFLB_TXN_IDLE_SECONDS is aborted when another socket
- * wants to write.
+ * got no message for BPFLB_TXN_IDLE_SECONDS is ended when another socket wants to
+ * write; what its owner still sends is refused (ECANCELED) until it aborts.
  *
  * With BPFLB_TXN_F_REPLACE the transaction begins from an empty configuration
  * and default settings. What it then adds and what existed before are one
@@ -234,9 +234,10 @@ enum bpflb_settings_attr {
 	BPFLB_SETTINGS_A_SNAT_ADDR,	/* address, repeated; none: the outgoing device's */
 	BPFLB_SETTINGS_A_SNAT_PORTS,	/* nest, enum bpflb_range_attr; 1024 to 65535 */
 	BPFLB_SETTINGS_A_NODEPORTS,	/* nest, enum bpflb_range_attr; 30000 to 32767 */
-	BPFLB_SETTINGS_A_DSR_SENDER,	/* u8, enum bpflb_dsr_sender */
+	BPFLB_SETTINGS_A_DSR_SENDER,	/* u8, enum bpflb_dsr_sender; mac */
 	BPFLB_SETTINGS_A_DSR_DEVICE,	/* string, repeated: names of devices */
 	BPFLB_SETTINGS_A_CLEAR,		/* u32, enum bpflb_settings_clear, request only */
+	BPFLB_SETTINGS_A_FLOWS_MAX_DEFAULT,	/* u32, reply: by the module's parameter or memory */
 	__BPFLB_SETTINGS_A_MAX,
 };
 #define BPFLB_SETTINGS_A_MAX (__BPFLB_SETTINGS_A_MAX - 1)
@@ -311,7 +312,7 @@ enum bpflb_service_attr {
  * Where a backend runs decides how packets get to it. LOCAL, or a NODE or ADDR
  * that is an address of this node: here, the source is kept. Another NODE (one
  * that NODE_ADD has made known): by the mode. Neither: on a machine without
- * bpflb, always by SNAT. SET with either LOCAL or NODE replaces the other.
+ * bpflb, always by SNAT. SET with LOCAL, NODE or PLAIN replaces what was said.
  */
 enum bpflb_backend_attr {
 	BPFLB_BACKEND_A_UNSPEC,
@@ -326,6 +327,7 @@ enum bpflb_backend_attr {
 	BPFLB_BACKEND_A_HERE,		/* flag, reply: counts as being on this node */
 	BPFLB_BACKEND_A_FLOWS,		/* u32, flows there are now, reply */
 	BPFLB_BACKEND_A_COUNTERS,	/* nest, enum bpflb_counters_attr, reply */
+	BPFLB_BACKEND_A_PLAIN,		/* flag, request only: neither LOCAL nor NODE */
 	__BPFLB_BACKEND_A_MAX,
 };
 #define BPFLB_BACKEND_A_MAX (__BPFLB_BACKEND_A_MAX - 1)
