@@ -10,7 +10,7 @@ DESTDIR ?=
 KERNELS ?= 6.1 6.12 uml-debug uml-smp
 
 .PHONY: all modules tools install modules-install tools-install uninstall clean distclean help
-.PHONY: check check-all check-static demo
+.PHONY: check check-all check-static check-fresh demo
 .DELETE_ON_ERROR:
 
 all: modules tools ## the module for the running kernel (or KVER=, KDIR=), and lbadm
@@ -47,6 +47,10 @@ check-all: ## every test on every kernel (KERNELS="6.12" for just one)
 check-static: ## sparse, W=1, checkpatch, shellcheck, DKMS
 	tests/lab/need build lab static
 	tests/run static
+
+check-fresh: ## "make demo" and "make check" on a fresh debootstrap of Debian 12; as root
+	tests/lab/need fresh
+	tests/run fresh
 
 demo: ## a small cluster in one guest, and what bpflb does in it
 	tests/lab/need build lab tests
