@@ -14,6 +14,18 @@ _TIMESTAMPNS = 35
 _LARGEST = 65536 + 14       # a segmentation offload's packet
 
 
+# The kernel takes times while anybody wants them, and patches its own code when the
+# first begins and the last ends. QEMU, emulating two processors, has been seen to run
+# into the half patched code and die of it: so this one begins once and never ends.
+_clock = []
+
+
+def _keep_clock_running():
+    if not _clock:
+        _clock.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        _clock[0].setsockopt(socket.SOL_SOCKET, _TIMESTAMPNS, 1)
+
+
 class Capture:
     """A packet socket in each of @places that sees all of its links.
 
@@ -22,6 +34,7 @@ class Capture:
     """
 
     def __init__(self, topology, places=None):
+        _keep_clock_running()
         self.packets = []
         self._sockets = []
         for place in places or topology.routers:
