@@ -81,7 +81,8 @@ static int set_conf(struct bpflb_net *bn, struct bpflb_backend *be, struct genl_
 {
 	struct nlattr **a = info->attrs;
 
-	if (!!a[BPFLB_BACKEND_A_LOCAL] + !!a[BPFLB_BACKEND_A_NODE] + !!a[BPFLB_BACKEND_A_PLAIN] > 1) {
+	if (!!a[BPFLB_BACKEND_A_LOCAL] + !!a[BPFLB_BACKEND_A_NODE] +
+	    !!a[BPFLB_BACKEND_A_PLAIN] > 1) {
 		NL_SET_ERR_MSG_ATTR(info->extack, a[BPFLB_BACKEND_A_NODE] ?:
 						  a[BPFLB_BACKEND_A_PLAIN],
 				    "a backend is one of local, on a node, and plain");

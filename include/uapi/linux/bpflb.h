@@ -237,7 +237,7 @@ enum bpflb_settings_attr {
 	BPFLB_SETTINGS_A_DSR_SENDER,	/* u8, enum bpflb_dsr_sender; mac */
 	BPFLB_SETTINGS_A_DSR_DEVICE,	/* string, repeated: names of devices */
 	BPFLB_SETTINGS_A_CLEAR,		/* u32, enum bpflb_settings_clear, request only */
-	BPFLB_SETTINGS_A_FLOWS_MAX_DEFAULT,	/* u32, reply: by the module's parameter or memory */
+	BPFLB_SETTINGS_A_FLOWS_MAX_DEFAULT,	/* u32, reply: by parameter or memory */
 	__BPFLB_SETTINGS_A_MAX,
 };
 #define BPFLB_SETTINGS_A_MAX (__BPFLB_SETTINGS_A_MAX - 1)
