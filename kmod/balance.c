@@ -60,11 +60,11 @@ static bool end_closing(struct bpflb_net *bn, const struct bpflb_flow *flow)
 		.src = { { .ip = flow->addr[BPFLB_ADDR_CLIENT] }, flow->mport },
 		.dst = flow->be->key.at,
 		.family = NFPROTO_IPV4,
-		.proto = flow->proto,
+		.proto = bpflb_flow_proto(flow),
 	};
 	struct bpflb_match m = bpflb_flow_find_mid(bn, &mid);
 
-	if (!m.flow || flow->proto != IPPROTO_TCP ||
+	if (!m.flow || bpflb_flow_proto(flow) != IPPROTO_TCP ||
 	    !(bpflb_tcp_is_closing(READ_ONCE(m.flow->state)) || bpflb_flow_is_expired(m.flow)))
 		return false;
 	bpflb_flow_kill(m.flow);
@@ -77,7 +77,7 @@ static bool end_closing(struct bpflb_net *bn, const struct bpflb_flow *flow)
  *	DSR_IN: if the other is closing it ends: this client has gone on;
  *	else the client gets another port towards the backend.
  * Return: 0; -EEXIST if another packet of the connection was faster;
- * -EADDRINUSE if no tuple between client and backend is free.
+ * -EADDRINUSE if no tuple between client and backend is free; -ENOMEM; -ENOSPC.
  */
 static int link_flow(struct bpflb_net *bn, struct bpflb_flow *flow)
 {
@@ -87,7 +87,7 @@ static int link_flow(struct bpflb_net *bn, struct bpflb_flow *flow)
 	for (tries = 0; tries < MPORT_TRIES; tries++) {
 		int err = bpflb_flow_link(flow, keys, &clash);
 
-		if (!err || clash == BPFLB_KEY_ORIG)
+		if (err != -EEXIST || clash == BPFLB_KEY_ORIG)
 			return err;
 		if (flow->kind == BPFLB_FLOW_DSR_OUT) {
 			flow->flags |= BPFLB_FLOW_NOTE_ALWAYS;
@@ -128,6 +128,10 @@ static enum bpflb_drop_reason make_flow(struct bpflb_net *bn, struct bpflb_backe
 		return BPFLB_NO_DROP;
 	}
 	bpflb_flow_free_unlinked(flow);
+	if (err == -ENOMEM)
+		return BPFLB_DROP_NO_MEMORY;
+	if (err == -ENOSPC)
+		return BPFLB_DROP_TABLE_FULL;
 	if (err == -EEXIST)
 		*m = bpflb_flow_find(bn, &pkt->tuple);
 	return m->flow ? BPFLB_NO_DROP : BPFLB_DROP_TUPLE_CLASH;

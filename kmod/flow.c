@@ -5,6 +5,7 @@
 
 #include "backend.h"
 #include "flow.h"
+#include "flow_index.h"
 #include "netns.h"
 #include "nl.h"
 #include "settings.h"
@@ -22,7 +23,7 @@ static struct kmem_cache *flow_cache;
  * @pkt: the client's packet, its tuple still client -> service
  * @kind: enum bpflb_flow_kind
  *
- * Context: RCU, bottom halves off. Return: the flow, in no chain; NULL if there
+ * Context: RCU, bottom halves off. Return: the flow, not in the table; NULL if there
  * is no memory, or the backend is being freed.
  */
 struct bpflb_flow *bpflb_flow_alloc(struct bpflb_net *bn, struct bpflb_backend *be,
@@ -40,8 +41,7 @@ struct bpflb_flow *bpflb_flow_alloc(struct bpflb_net *bn, struct bpflb_backend *
 	flow->be = be;
 	flow->bn = bn;
 	flow->counters = bpflb_counters_get(&be->counters);
-	flow->ns = bn->id;
-	flow->proto = pkt->tuple.proto;
+	flow->ns_proto = bn->id << 8 | pkt->tuple.proto;
 	flow->kind = kind;
 	flow->addr[BPFLB_ADDR_CLIENT] = pkt->tuple.src.addr.ip;
 	flow->addr[BPFLB_ADDR_SERVICE] = pkt->tuple.dst.addr.ip;
@@ -51,7 +51,7 @@ struct bpflb_flow *bpflb_flow_alloc(struct bpflb_net *bn, struct bpflb_backend *
 	flow->vport = pkt->tuple.dst.port;
 	flow->bport = be->key.at.port;
 	flow->seen = jiffies;
-	flow->state = flow->proto == IPPROTO_TCP ? BPFLB_STATE_TCP_SYN_SENT :
+	flow->state = bpflb_flow_proto(flow) == IPPROTO_TCP ? BPFLB_STATE_TCP_SYN_SENT :
 						   BPFLB_STATE_UDP_UNREPLIED;
 	return flow;
 }
@@ -136,7 +136,7 @@ bool bpflb_flow_is_expired(const struct bpflb_flow *flow)
  */
 void bpflb_flow_saw(struct bpflb_flow *flow, const struct bpflb_packet *pkt, bool from_backend)
 {
-	if (flow->proto == IPPROTO_TCP) {
+	if (bpflb_flow_proto(flow) == IPPROTO_TCP) {
 		struct bpflb_tcp now = { READ_ONCE(flow->state), READ_ONCE(flow->closed) };
 		struct bpflb_tcp next = bpflb_tcp_next(now, pkt->tcp_flags, from_backend,
 						       flow->kind == BPFLB_FLOW_DSR_OUT);
@@ -174,12 +174,12 @@ static bool room_visit(struct bpflb_flow *flow, void *arg)
 	return true;
 }
 
-/* How many chains to look at for something to evict: so many that some eight of
+/* How many buckets to look at for something to evict: so many that some eight of
  * the namespace's flows are met.
  */
 static u32 room_buckets(u32 flows_max)
 {
-	u32 buckets = bpflb_flow_table_buckets();
+	u32 buckets = bpflb_index_lines();
 
 	return clamp_t(u64, div_u64(8ULL * buckets, flows_max), min(64U, buckets), buckets);
 }
@@ -188,7 +188,7 @@ static u32 room_buckets(u32 flows_max)
  * bpflb_flow_make_room() - may the namespace have one more flow?
  * @bn: namespace
  *
- * Where flows_max is reached, an expired flow in some chains is ended,
+ * Where flows_max is reached, an expired flow in some buckets is ended,
  * else the one of them that has waited longest for its first answer.
  *
  * Context: RCU, bottom halves off. Return: false if the table is full.
@@ -197,15 +197,13 @@ bool bpflb_flow_make_room(struct bpflb_net *bn)
 {
 	struct room room = { .bn = bn };
 	u32 max = rcu_dereference(bn->settings)->flows_max;
-	u32 i, at, n;
+	u32 cursor, n;
 
 	if (percpu_counter_compare(&bn->flows, max) < 0)
 		return true;
-	at = get_random_u32();
-	n = room_buckets(max);
-	for (i = 0; i < n; i++)
-		if (!bpflb_flow_walk((at + i) & (bpflb_flow_table_buckets() - 1),
-				     room_visit, &room))
+	cursor = get_random_u32();
+	for (n = room_buckets(max); n; n--)
+		if (!bpflb_index_scan(&cursor, room_visit, &room))
 			return true;
 	if (!room.unreplied)
 		return false;
@@ -218,9 +216,9 @@ int bpflb_flow_init(void)
 	int err;
 
 	BUILD_BUG_ON(sizeof(struct bpflb_flow) > 128);
-	BUILD_BUG_ON(offsetof(struct bpflb_flow, addr) + sizeof_field(struct bpflb_flow, addr) -
-		     offsetof(struct bpflb_flow, link) > 64);
-	flow_cache = kmem_cache_create("bpflb_flow", sizeof(struct bpflb_flow), 64, 0, NULL);
+	/* What a lookup compares is in the first line. */
+	BUILD_BUG_ON(offsetofend(struct bpflb_flow, keys) > 64);
+	flow_cache = KMEM_CACHE(bpflb_flow, 0);
 	if (!flow_cache)
 		return -ENOMEM;
 	err = bpflb_flow_table_init();
@@ -232,6 +230,6 @@ int bpflb_flow_init(void)
 /* After the last RCU callback has run. */
 void bpflb_flow_exit(void)
 {
-	bpflb_flow_table_exit();
+	bpflb_index_exit();
 	kmem_cache_destroy(flow_cache);
 }

@@ -62,53 +62,55 @@ enum {
 
 /**
  * struct bpflb_flow - one balanced connection, or UDP exchange
- * @be: its backend, a reference; never changes
- * @bn: its namespace
- * @counters: @be's, or NULL if there was no memory for them
- * @rcu: to free it
- * @link: one for each key: the next link in its bucket, tagged; bucket locks
+ * @hash: of each key that it has
  * @seen: jiffies of the last packet, at most a second late
- * @ns: number of the namespace, as in the hash
+ * @ns_proto: number of the namespace, then IPPROTO_TCP or IPPROTO_UDP in the low byte
+ * @addr: BPFLB_ADDR_*
  * @cport: port of the client
  * @vport: port of the service
  * @bport: port of the backend
  * @sport: SNAT: port of this node, to the backend
  * @mport: the client's port between our hooks; @cport unless that was taken
- * @proto: IPPROTO_TCP or IPPROTO_UDP
  * @kind: enum bpflb_flow_kind; never changes
  * @state: enum bpflb_flow_state
  * @closed: BPFLB_CLOSED_*, for TCP
  * @flags: BPFLB_FLOW_*
  * @keys: bits of the enum bpflb_key that are in the table; ORIG's bucket lock, and
  *	MID's for adding REPLY
- * @addr: BPFLB_ADDR_*
+ * @bn: its namespace
+ * @be: its backend, a reference; never changes
+ * @counters: @be's, or NULL if there was no memory for them
+ * @rcu: to free it
  *
  * Readers hold RCU and take no reference. What a lookup compares is in one
- * cache line, the second of an IPv4 flow's two; an IPv6 flow's addresses end a
- * line later.
+ * cache line, the first of an IPv4 flow's two.
  */
 struct bpflb_flow {
-	struct bpflb_backend *be;
-	struct bpflb_net *bn;
-	struct bpflb_counters __percpu *counters;
-	struct rcu_head rcu;
-
-	unsigned long link[BPFLB_KEYS] __aligned(64);
+	u32 hash[BPFLB_KEYS];
 	u32 seen;
-	u32 ns;
+	u32 ns_proto;
+	__be32 addr[BPFLB_ADDRS];
 	__be16 cport;
 	__be16 vport;
 	__be16 bport;
 	__be16 sport;
 	__be16 mport;
-	u8 proto;
 	u8 kind;
 	u8 state;
 	u8 closed;
 	u8 flags;
 	u8 keys;
-	__be32 addr[BPFLB_ADDRS];
-};
+	struct bpflb_net *bn;
+
+	struct bpflb_backend *be __aligned(64);
+	struct bpflb_counters __percpu *counters;
+	struct rcu_head rcu;
+} __aligned(128);
+
+static inline u8 bpflb_flow_proto(const struct bpflb_flow *flow)
+{
+	return flow->ns_proto;
+}
 
 /**
  * struct bpflb_match - a flow that was found
@@ -122,14 +124,11 @@ struct bpflb_match {
 
 /* flow_table.c: finding, linking, unlinking */
 int bpflb_flow_table_init(void);
-void bpflb_flow_table_exit(void);
-u32 bpflb_flow_table_buckets(void);
 struct bpflb_match bpflb_flow_find(const struct bpflb_net *bn, const struct bpflb_tuple *t);
 struct bpflb_match bpflb_flow_find_mid(const struct bpflb_net *bn, const struct bpflb_tuple *t);
 int bpflb_flow_link(struct bpflb_flow *flow, unsigned int keys, enum bpflb_key *clash);
 int bpflb_flow_link_reply(struct bpflb_flow *flow, __be32 addr, __be16 port);
 bool bpflb_flow_unlink(struct bpflb_flow *flow);
-bool bpflb_flow_walk(u32 bucket, bool (*visit)(struct bpflb_flow *flow, void *arg), void *arg);
 
 /* flow.c: making, ageing, ending */
 int bpflb_flow_init(void);

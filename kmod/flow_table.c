@@ -1,41 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The flow table: one array of chains for all namespaces.
+ * The keys that flows are found by: finding, linking, unlinking.
  *
- * A chain goes through the link[] words of the flows in it. A link word is the
- * address of the next link word, with that word's index in its flow (which
- * key it stands for) in the two lowest bits: so a flow is found from any of its
- * up to three chains without a word of its own for the way back.
- *
- * Readers walk under RCU. Writers hold the lock of each chain they touch, the
- * locks in ascending order; a lock serves the chains that have its low bits.
+ * All keys of a flow go into one index (flow_index.c), under the locks of their
+ * hashes, taken in ascending order.
  */
-#include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/prefetch.h>
 #include <linux/random.h>
-#include <linux/siphash.h>
-#include <linux/slab.h>
-#include <linux/spinlock.h>
 
 #include "flow.h"
+#include "flow_index.h"
 #include "netns.h"
-
-#define LINK_KEY_MASK 3UL
 
 static unsigned int flow_buckets;
 module_param(flow_buckets, uint, 0444);
-MODULE_PARM_DESC(flow_buckets, "chains of the flow table, all namespaces (default: by memory size)");
+MODULE_PARM_DESC(flow_buckets, "buckets that the flow table begins with (default: by processors)");
 
-/* lock[i] is for the chains whose number ends in i. */
-static struct {
-	unsigned long *chain;
-	spinlock_t *lock;	/* writing to a chain */
-	u32 mask;
-	u32 lock_mask;
-	siphash_key_t key;
-} table __read_mostly;
+static hsiphash_key_t hash_key __read_mostly;
 
-/* The locks of up to three chains, in order. */
+/* The locks of up to three keys, in order. */
 struct lock_set {
 	u32 at[BPFLB_KEYS];
 	unsigned int n;
@@ -43,7 +27,7 @@ struct lock_set {
 
 static void lock_set_add(struct lock_set *set, u32 hash)
 {
-	u32 at = hash & table.lock_mask;
+	u32 at = bpflb_index_lock_of(hash);
 	unsigned int i, j;
 
 	for (i = 0; i < set->n && set->at[i] < at; i++)
@@ -61,8 +45,8 @@ static void lock_set_lock(const struct lock_set *set)
 
 	local_bh_disable();
 	for (i = 0; i < set->n; i++) {
-		spin_lock_nested(&table.lock[set->at[i]], i);
-		__release(&table.lock[set->at[i]]);	/* sparse can't count in loops */
+		spin_lock_nested(bpflb_index_lock(set->at[i]), i);
+		__release(bpflb_index_lock(set->at[i]));	/* sparse can't count in loops */
 	}
 }
 
@@ -71,53 +55,10 @@ static void lock_set_unlock(const struct lock_set *set)
 	unsigned int i = set->n;
 
 	while (i--) {
-		__acquire(&table.lock[set->at[i]]);
-		spin_unlock(&table.lock[set->at[i]]);
+		__acquire(bpflb_index_lock(set->at[i]));
+		spin_unlock(bpflb_index_lock(set->at[i]));
 	}
 	local_bh_enable();
-}
-
-static struct bpflb_flow *link_flow(unsigned long link)
-{
-	unsigned long key = link & LINK_KEY_MASK;
-	unsigned long *word = (unsigned long *)(link & ~LINK_KEY_MASK);
-
-	return container_of(word - key, struct bpflb_flow, link[0]);
-}
-
-static enum bpflb_key link_key(unsigned long link)
-{
-	return link & LINK_KEY_MASK;
-}
-
-static unsigned long link_next(const unsigned long *word)
-{
-	/* Pairs with the release in chain_push(): a flow seen is a flow filled in. */
-	return smp_load_acquire(word);
-}
-
-/* Caller holds the chain's lock. */
-static void chain_push(u32 hash, struct bpflb_flow *flow, enum bpflb_key key)
-{
-	unsigned long *head = &table.chain[hash & table.mask];
-
-	WRITE_ONCE(flow->link[key], *head);
-	/* Pairs with the acquire in link_next(). */
-	smp_store_release(head, (unsigned long)&flow->link[key] | key);
-}
-
-/* Caller holds the chain's lock. Walkers on the flow still find their way on. */
-static void chain_remove(u32 hash, struct bpflb_flow *flow, enum bpflb_key key)
-{
-	unsigned long self = (unsigned long)&flow->link[key] | key;
-	unsigned long *word = &table.chain[hash & table.mask];
-
-	while (*word != self) {
-		if (WARN_ON_ONCE(!*word))
-			return;
-		word = (unsigned long *)(*word & ~LINK_KEY_MASK);
-	}
-	WRITE_ONCE(*word, flow->link[key]);
 }
 
 static bool ends_are(const struct bpflb_flow *flow, const struct bpflb_endpoint *a, int a_addr,
@@ -158,7 +99,7 @@ static void flow_key_tuple(const struct bpflb_flow *flow, enum bpflb_key key,
 {
 	memset(t, 0, sizeof(*t));
 	t->family = NFPROTO_IPV4;
-	t->proto = flow->proto;
+	t->proto = bpflb_flow_proto(flow);
 	switch (key) {
 	case BPFLB_KEY_ORIG:
 		t->src.addr.ip = flow->addr[BPFLB_ADDR_CLIENT];
@@ -181,12 +122,12 @@ static void flow_key_tuple(const struct bpflb_flow *flow, enum bpflb_key key,
 	}
 }
 
-static u32 flow_key_hash(const struct bpflb_flow *flow, enum bpflb_key key)
+static void flow_set_hash(struct bpflb_flow *flow, enum bpflb_key key)
 {
 	struct bpflb_tuple t;
 
 	flow_key_tuple(flow, key, &t);
-	return bpflb_tuple_hash(&t, flow->ns, &table.key);
+	flow->hash[key] = bpflb_tuple_hash(&t, flow->ns_proto >> 8, &hash_key);
 }
 
 static bool is_mid(enum bpflb_role role)
@@ -194,25 +135,36 @@ static bool is_mid(enum bpflb_role role)
 	return role == BPFLB_ROLE_MID_ORIG || role == BPFLB_ROLE_MID_REPLY;
 }
 
-static struct bpflb_match chain_find(u32 hash, u32 ns, const struct bpflb_tuple *t, bool only_mid)
+/* What a lookup is for, and what it has found so far. */
+struct search {
+	const struct bpflb_tuple *t;
+	u32 ns_proto;
+	bool only_mid;
+	struct bpflb_match found;
+};
+
+static __always_inline bool search_match(struct bpflb_flow *flow, enum bpflb_key key, void *arg)
 {
-	struct bpflb_match mid = {};
-	unsigned long link;
+	struct search *s = arg;
+	enum bpflb_role role;
 
-	for (link = link_next(&table.chain[hash & table.mask]); link;
-	     link = link_next((unsigned long *)(link & ~LINK_KEY_MASK))) {
-		struct bpflb_flow *flow = link_flow(link);
-		enum bpflb_role role;
+	/* Its other line is wanted next; both come together. */
+	prefetch(&flow->be);
+	if (flow->ns_proto != s->ns_proto || !flow_matches(flow, key, s->t, &role))
+		return false;
+	if (!is_mid(role) && s->only_mid)
+		return false;
+	s->found = (struct bpflb_match){ flow, role };
+	return !is_mid(role) || s->only_mid;
+}
 
-		if (flow->ns != ns || flow->proto != t->proto ||
-		    !flow_matches(flow, link_key(link), t, &role))
-			continue;
-		if (is_mid(role))
-			mid = (struct bpflb_match){ flow, role };
-		else if (!only_mid)
-			return (struct bpflb_match){ flow, role };
-	}
-	return mid;
+static __always_inline struct bpflb_match find(u32 ns, const struct bpflb_tuple *t, u32 hash,
+					       bool only_mid)
+{
+	struct search s = { .t = t, .ns_proto = ns << 8 | t->proto, .only_mid = only_mid };
+
+	bpflb_index_lookup(hash, search_match, &s);
+	return s.found;
 }
 
 /**
@@ -227,7 +179,7 @@ static struct bpflb_match chain_find(u32 hash, u32 ns, const struct bpflb_tuple 
  */
 struct bpflb_match bpflb_flow_find(const struct bpflb_net *bn, const struct bpflb_tuple *t)
 {
-	return chain_find(bpflb_tuple_hash(t, bn->id, &table.key), bn->id, t, false);
+	return find(bn->id, t, bpflb_tuple_hash(t, bn->id, &hash_key), false);
 }
 
 /**
@@ -239,63 +191,89 @@ struct bpflb_match bpflb_flow_find(const struct bpflb_net *bn, const struct bpfl
  */
 struct bpflb_match bpflb_flow_find_mid(const struct bpflb_net *bn, const struct bpflb_tuple *t)
 {
-	return chain_find(bpflb_tuple_hash(t, bn->id, &table.key), bn->id, t, true);
+	return find(bn->id, t, bpflb_tuple_hash(t, bn->id, &hash_key), true);
 }
 
-/* Caller holds the chain's lock. Is another flow in the table under the same key? */
-static bool key_is_taken(const struct bpflb_flow *flow, enum bpflb_key key, u32 hash)
-{
+/* Another flow under the same key of the same tuple? */
+struct rival {
+	const struct bpflb_flow *flow;
+	enum bpflb_key key;
 	struct bpflb_tuple t;
-	unsigned long link;
+};
 
-	flow_key_tuple(flow, key, &t);
-	for (link = table.chain[hash & table.mask]; link;
-	     link = *(unsigned long *)(link & ~LINK_KEY_MASK)) {
-		const struct bpflb_flow *other = link_flow(link);
-		enum bpflb_role role;
+static bool rival_match(struct bpflb_flow *other, enum bpflb_key key, void *arg)
+{
+	const struct rival *r = arg;
+	enum bpflb_role role;
 
-		if (link_key(link) == key && other->ns == flow->ns &&
-		    other->proto == flow->proto && flow_matches(other, key, &t, &role))
-			return true;
+	return key == r->key && other->ns_proto == r->flow->ns_proto &&
+	       flow_matches(other, key, &r->t, &role);
+}
+
+/* Caller holds the key's lock. */
+static bool key_is_taken(const struct bpflb_flow *flow, enum bpflb_key key)
+{
+	struct rival r = { .flow = flow, .key = key };
+
+	flow_key_tuple(flow, key, &r.t);
+	return bpflb_index_lookup(flow->hash[key], rival_match, &r);
+}
+
+/* Caller holds the locks. All of the keys or none. */
+static int insert_keys(struct bpflb_flow *flow, unsigned int keys)
+{
+	unsigned int key;
+	int err;
+
+	/* MID before ORIG: who finds the flow by ORIG will look for MID next. */
+	for (key = BPFLB_KEYS; key--;) {
+		if (!(keys & BIT(key)))
+			continue;
+		err = bpflb_index_insert(flow, key);
+		if (err)
+			goto undo;
 	}
-	return false;
+	return 0;
+
+undo:
+	while (++key < BPFLB_KEYS)
+		if (keys & BIT(key))
+			bpflb_index_remove(flow, key);
+	return err;
 }
 
 /**
  * bpflb_flow_link() - put a new flow into the table
- * @flow: filled in but for REPLY, and in no chain
+ * @flow: filled in but for REPLY, and not in the table
  * @keys: bits of enum bpflb_key
  * @clash: which key was taken, if one was
  *
- * Context: RCU; takes bucket locks. Return: 0, or -EEXIST and nothing is linked.
+ * Context: RCU; takes bucket locks. Return: 0; or nothing is linked: -EEXIST,
+ * -ENOMEM, -ENOSPC if too many flows have such a hash.
  */
 int bpflb_flow_link(struct bpflb_flow *flow, unsigned int keys, enum bpflb_key *clash)
 {
 	struct lock_set locks = {};
-	u32 hash[BPFLB_KEYS] = {};
 	unsigned int key;
-	int err = 0;
+	int err;
 
 	for (key = 0; key < BPFLB_KEYS; key++) {
 		if (!(keys & BIT(key)))
 			continue;
-		hash[key] = flow_key_hash(flow, key);
-		lock_set_add(&locks, hash[key]);
+		flow_set_hash(flow, key);
+		lock_set_add(&locks, flow->hash[key]);
 	}
 
 	lock_set_lock(&locks);
 	for (key = 0; key < BPFLB_KEYS; key++) {
-		if (keys & BIT(key) && key_is_taken(flow, key, hash[key])) {
+		if (keys & BIT(key) && key_is_taken(flow, key)) {
 			*clash = key;
 			err = -EEXIST;
 			goto out;
 		}
 	}
 	flow->keys = keys;
-	/* MID before ORIG: who finds the flow by ORIG will look for MID next. */
-	for (key = BPFLB_KEYS; key--;)
-		if (keys & BIT(key))
-			chain_push(hash[key], flow, key);
+	err = insert_keys(flow, keys);
 out:
 	lock_set_unlock(&locks);
 	return err;
@@ -309,26 +287,26 @@ out:
  *
  * Context: RCU; takes bucket locks. Return: 0; -EALREADY if another processor
  * has done it first; -EEXIST if another flow has this port; -ENOENT if the flow
- * is out of the table by now.
+ * is out of the table by now; -ENOMEM; -ENOSPC.
  */
 int bpflb_flow_link_reply(struct bpflb_flow *flow, __be32 addr, __be16 port)
 {
-	u32 mid = flow_key_hash(flow, BPFLB_KEY_MID), hash;
 	struct lock_set locks = {};
 	struct bpflb_tuple t = {
 		.family = NFPROTO_IPV4,
-		.proto = flow->proto,
+		.proto = bpflb_flow_proto(flow),
 		.src = { { .ip = flow->addr[BPFLB_ADDR_BACKEND] }, flow->bport },
 		.dst = { { .ip = addr }, port },
 	};
 	struct bpflb_match taken;
-	int err = 0;
+	u32 hash;
+	int err;
 
-	hash = bpflb_tuple_hash(&t, flow->ns, &table.key);
-	lock_set_add(&locks, mid);
+	hash = bpflb_tuple_hash(&t, flow->ns_proto >> 8, &hash_key);
+	lock_set_add(&locks, flow->hash[BPFLB_KEY_MID]);
 	lock_set_add(&locks, hash);
 	lock_set_lock(&locks);
-	taken = chain_find(hash, flow->ns, &t, false);
+	taken = find(flow->ns_proto >> 8, &t, hash, false);
 	if (flow->flags & BPFLB_FLOW_DEAD) {
 		err = -ENOENT;
 	} else if (flow->keys & BIT(BPFLB_KEY_REPLY)) {
@@ -338,9 +316,11 @@ int bpflb_flow_link_reply(struct bpflb_flow *flow, __be32 addr, __be16 port)
 	} else {
 		flow->addr[BPFLB_ADDR_SNAT] = addr;
 		flow->sport = port;
-		chain_push(hash, flow, BPFLB_KEY_REPLY);
-		/* The bit says that both are there: readers acquire it. */
-		smp_store_release(&flow->keys, flow->keys | BIT(BPFLB_KEY_REPLY));
+		flow->hash[BPFLB_KEY_REPLY] = hash;
+		err = bpflb_index_insert(flow, BPFLB_KEY_REPLY);
+		/* The bit says that all are there: readers acquire it. */
+		if (!err)
+			smp_store_release(&flow->keys, flow->keys | BIT(BPFLB_KEY_REPLY));
 	}
 	lock_set_unlock(&locks);
 	return err;
@@ -356,7 +336,6 @@ int bpflb_flow_link_reply(struct bpflb_flow *flow, __be32 addr, __be16 port)
 bool bpflb_flow_unlink(struct bpflb_flow *flow)
 {
 	struct lock_set locks;
-	u32 hash[BPFLB_KEYS];
 	unsigned int key;
 	bool mine;
 	u8 keys;
@@ -365,12 +344,9 @@ again:
 	/* Pairs with the release in bpflb_flow_link_reply(). */
 	keys = smp_load_acquire(&flow->keys);
 	locks.n = 0;
-	for (key = 0; key < BPFLB_KEYS; key++) {
-		if (!(keys & BIT(key)))
-			continue;
-		hash[key] = flow_key_hash(flow, key);
-		lock_set_add(&locks, hash[key]);
-	}
+	for (key = 0; key < BPFLB_KEYS; key++)
+		if (keys & BIT(key))
+			lock_set_add(&locks, flow->hash[key]);
 	lock_set_lock(&locks);
 	if (keys != flow->keys) {
 		/* It got its REPLY key since we looked. */
@@ -382,79 +358,24 @@ again:
 		WRITE_ONCE(flow->flags, flow->flags | BPFLB_FLOW_DEAD);
 		for (key = 0; key < BPFLB_KEYS; key++)
 			if (keys & BIT(key))
-				chain_remove(hash[key], flow, key);
+				bpflb_index_remove(flow, key);
 	}
 	lock_set_unlock(&locks);
 	return mine;
 }
 
 /**
- * bpflb_flow_walk() - visit the flows of one bucket; each is in one of them
- * @bucket: below bpflb_flow_table_buckets()
- * @visit: called for each flow whose ORIG key is in this bucket; may unlink
- *	it; returns false to end the walk
- * @arg: for @visit
+ * bpflb_flow_table_init() - begin, with an empty table
  *
- * Context: RCU. Return: false if @visit ended it.
+ * Return: 0, -EINVAL, -ENOMEM.
  */
-bool bpflb_flow_walk(u32 bucket, bool (*visit)(struct bpflb_flow *flow, void *arg), void *arg)
-{
-	unsigned long link;
-
-	for (link = link_next(&table.chain[bucket]); link;
-	     link = link_next((unsigned long *)(link & ~LINK_KEY_MASK))) {
-		struct bpflb_flow *flow = link_flow(link);
-
-		/* Each flow has this key. */
-		if (link_key(link) != BPFLB_KEY_ORIG)
-			continue;
-		if (!visit(flow, arg))
-			return false;
-	}
-	return true;
-}
-
-u32 bpflb_flow_table_buckets(void)
-{
-	return table.mask + 1;
-}
-
-/* A chain for each 16 KiB of memory: 64 k of them on a machine of 1 GiB. */
-static u32 default_buckets(void)
-{
-	u64 bytes = (u64)totalram_pages() << PAGE_SHIFT;
-
-	return clamp_t(u64, bytes >> 14, 1024, 1U << 22);
-}
-
 int bpflb_flow_table_init(void)
 {
-	u32 buckets = flow_buckets ?: default_buckets();
-	u32 locks, i;
+	int err = bpflb_index_init(flow_buckets);
 
-	if (buckets > 1U << 28) {
-		pr_err("flow_buckets=%u is more than %u\n", buckets, 1U << 28);
-		return -EINVAL;
-	}
-	buckets = roundup_pow_of_two(max(buckets, 16U));
-	locks = min_t(u32, buckets, 4096);
-	table.chain = kvcalloc(buckets, sizeof(*table.chain), GFP_KERNEL);
-	table.lock = kvmalloc_array(locks, sizeof(*table.lock), GFP_KERNEL);
-	if (!table.chain || !table.lock) {
-		bpflb_flow_table_exit();
-		return -ENOMEM;
-	}
-	for (i = 0; i < locks; i++)
-		spin_lock_init(&table.lock[i]);
-	table.mask = buckets - 1;
-	table.lock_mask = locks - 1;
-	flow_buckets = buckets;
-	get_random_bytes(&table.key, sizeof(table.key));
-	return 0;
-}
-
-void bpflb_flow_table_exit(void)
-{
-	kvfree(table.chain);
-	kvfree(table.lock);
+	if (err == -EINVAL)
+		pr_err("flow_buckets=%u is too many\n", flow_buckets);
+	if (!err)
+		get_random_bytes(&hash_key, sizeof(hash_key));
+	return err;
 }

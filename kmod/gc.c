@@ -9,6 +9,7 @@
 #include <linux/workqueue.h>
 
 #include "flow.h"
+#include "flow_index.h"
 #include "gc.h"
 
 #define GC_INTERVAL	(HZ / 10)
@@ -19,7 +20,7 @@ static void gc_work(struct work_struct *work);
 static DECLARE_DELAYED_WORK(gc_dwork, gc_work);
 static DEFINE_MUTEX(gc_lock);
 static unsigned int gc_users;	/* namespaces with hooks; gc_lock */
-static u32 gc_at;		/* next bucket; the worker's own */
+static u32 gc_at;		/* cursor; the worker's own */
 
 static bool gc_visit(struct bpflb_flow *flow, void *arg)
 {
@@ -28,24 +29,24 @@ static bool gc_visit(struct bpflb_flow *flow, void *arg)
 	return true;
 }
 
-static void visit_bucket(u32 bucket, bool (*visit)(struct bpflb_flow *flow, void *arg), void *arg)
+static void scan(u32 *cursor, bool (*visit)(struct bpflb_flow *flow, void *arg), void *arg)
 {
 	local_bh_disable();
 	rcu_read_lock();
-	bpflb_flow_walk(bucket, visit, arg);
+	bpflb_index_scan(cursor, visit, arg);
 	rcu_read_unlock();
 	local_bh_enable();
 }
 
 static void gc_work(struct work_struct *work)
 {
-	u32 buckets = bpflb_flow_table_buckets();
 	u64 until = ktime_get_ns() + GC_BUDGET_NS;
-	u32 n = max(buckets / GC_PARTS, 64U);
+	u32 n = max(bpflb_index_lines() / GC_PARTS, 64U);
 
 	while (n--) {
-		visit_bucket(gc_at, gc_visit, NULL);
-		gc_at = (gc_at + 1) & (buckets - 1);
+		scan(&gc_at, gc_visit, NULL);
+		if (!gc_at)
+			bpflb_index_fit();
 		if (n % 64)
 			continue;
 		cond_resched();
@@ -96,11 +97,10 @@ static bool flush_visit(struct bpflb_flow *flow, void *bn)
  */
 void bpflb_gc_flush(struct bpflb_net *bn)
 {
-	u32 i;
+	u32 cursor = 0;
 
-	for (i = 0; i < bpflb_flow_table_buckets(); i++) {
-		visit_bucket(i, flush_visit, bn);
-		if (!(i % 1024))
-			cond_resched();
-	}
+	do {
+		scan(&cursor, flush_visit, bn);
+		cond_resched();
+	} while (cursor);
 }

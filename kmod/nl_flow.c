@@ -2,6 +2,7 @@
 #include "backend.h"
 #include "compat/genl.h"
 #include "flow.h"
+#include "flow_index.h"
 #include "netns.h"
 #include "nl.h"
 #include "service.h"
@@ -37,7 +38,7 @@ static bool flow_passes(const struct bpflb_flow *flow, struct nlattr **a)
 {
 	const struct nlattr *service = a[BPFLB_FLOW_A_SERVICE];
 
-	return is_u8(a[BPFLB_FLOW_A_PROTO], flow->proto) &&
+	return is_u8(a[BPFLB_FLOW_A_PROTO], bpflb_flow_proto(flow)) &&
 	       is_u8(a[BPFLB_FLOW_A_KIND], flow->kind) &&
 	       is_u8(a[BPFLB_FLOW_A_STATE], READ_ONCE(flow->state)) &&
 	       is_addr(a[BPFLB_FLOW_A_CLIENT_ADDR], flow->addr[BPFLB_ADDR_CLIENT]) &&
@@ -73,7 +74,7 @@ static int flow_fill(struct sk_buff *msg, const struct bpflb_nl_head *head, stru
 	if (!hdr)
 		return -EMSGSIZE;
 	if (nla_put_string(msg, BPFLB_FLOW_A_SERVICE, flow->be->key.svc->key.name) ||
-	    nla_put_u8(msg, BPFLB_FLOW_A_PROTO, flow->proto) ||
+	    nla_put_u8(msg, BPFLB_FLOW_A_PROTO, bpflb_flow_proto(flow)) ||
 	    nla_put_u8(msg, BPFLB_FLOW_A_KIND, flow->kind) ||
 	    nla_put_u8(msg, BPFLB_FLOW_A_STATE, READ_ONCE(flow->state)) ||
 	    put_endpoint(msg, BPFLB_FLOW_A_CLIENT_ADDR, flow->addr[BPFLB_ADDR_CLIENT],
@@ -96,6 +97,7 @@ static int flow_fill(struct sk_buff *msg, const struct bpflb_nl_head *head, stru
 struct flow_cursor {
 	u32 bucket;
 	u32 skip;	/* flows of this bucket that were sent */
+	bool done;
 };
 static_assert(sizeof(struct flow_cursor) <= sizeof_field(struct netlink_callback, ctx));
 
@@ -134,16 +136,15 @@ int bpflb_nl_flow_dump(struct sk_buff *skb, struct netlink_callback *cb)
 
 	/* Flows come and go: a dump of them is never of one moment. */
 	d.head.cb = NULL;
-	while (more && at->bucket < bpflb_flow_table_buckets()) {
+	while (more && !at->done) {
 		d.skip = at->skip;
 		d.sent = 0;
 		rcu_read_lock();
-		more = bpflb_flow_walk(at->bucket, dump_visit, &d);
+		more = bpflb_index_scan(&at->bucket, dump_visit, &d);
 		rcu_read_unlock();
 		at->skip = more ? 0 : d.sent;
-		at->bucket += more;
-		if (!(at->bucket % 1024))
-			cond_resched();
+		at->done = more && !at->bucket;
+		cond_resched();
 	}
 	return skb->len;
 }
@@ -184,17 +185,16 @@ int bpflb_nl_flow_del(struct sk_buff *skb, struct genl_info *info)
 		.bn = bpflb_net(genl_info_net(info)),
 		.attrs = info->attrs,
 	};
-	u32 i;
+	u32 cursor = 0;
 
-	for (i = 0; i < bpflb_flow_table_buckets(); i++) {
+	do {
 		local_bh_disable();
 		rcu_read_lock();
-		bpflb_flow_walk(i, flush_visit, &f);
+		bpflb_index_scan(&cursor, flush_visit, &f);
 		rcu_read_unlock();
 		local_bh_enable();
-		if (!(i % 1024))
-			cond_resched();
-	}
+		cond_resched();
+	} while (cursor);
 	return bpflb_nl_reply(info, count_fill, f.bn, &f.count);
 }
 

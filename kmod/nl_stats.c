@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "flow.h"
+#include "flow_index.h"
 #include "main.h"
 #include "netns.h"
 #include "nl.h"
@@ -34,7 +35,7 @@ static int status_fill(struct sk_buff *msg, const struct bpflb_nl_head *head,
 	    nla_put_u32(msg, BPFLB_STATUS_A_NODES, bn->n_nodes) ||
 	    nla_put_u32(msg, BPFLB_STATUS_A_FLOWS, percpu_counter_sum_positive(&bn->flows)) ||
 	    nla_put_u32(msg, BPFLB_STATUS_A_FLOWS_MAX, s->flows_max) ||
-	    nla_put_u32(msg, BPFLB_STATUS_A_FLOW_BUCKETS, bpflb_flow_table_buckets()) ||
+	    nla_put_u32(msg, BPFLB_STATUS_A_FLOW_BUCKETS, bpflb_index_lines()) ||
 	    nla_put_u64_64bit(msg, BPFLB_STATUS_A_DROPS, all_drops(bn), BPFLB_STATUS_A_PAD)) {
 		genlmsg_cancel(msg, hdr);
 		return -EMSGSIZE;

@@ -141,7 +141,7 @@ static void pool_key_init(struct snat_pool_key *key, const struct bpflb_flow *fl
 	key->backend.addr.ip = flow->addr[BPFLB_ADDR_BACKEND];
 	key->backend.port = flow->bport;
 	key->addr.ip = addr;
-	key->proto = flow->proto;
+	key->proto = bpflb_flow_proto(flow);
 }
 
 /* A socket of this node that speaks with the backend from this port would lose
@@ -315,8 +315,17 @@ enum bpflb_drop_reason bpflb_snat_complete(struct bpflb_flow *flow, const struct
 	err = bpflb_flow_link_reply(flow, addr, htons(port));
 	if (err)
 		give_port_back(bn, pool, port);
-	/* Where another processor was first, its choice is as good. */
-	return !err || err == -EALREADY ? BPFLB_NO_DROP : BPFLB_DROP_TUPLE_CLASH;
+	switch (err) {
+	case 0:
+	case -EALREADY:	/* another processor's choice is as good */
+		return BPFLB_NO_DROP;
+	case -ENOMEM:
+		return BPFLB_DROP_NO_MEMORY;
+	case -ENOSPC:
+		return BPFLB_DROP_TABLE_FULL;
+	default:
+		return BPFLB_DROP_TUPLE_CLASH;
+	}
 }
 
 /**

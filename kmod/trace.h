@@ -29,7 +29,7 @@ DECLARE_EVENT_CLASS(bpflb_flow_template,
 	),
 	TP_fast_assign(
 		__entry->netns = net->ns.inum;
-		__entry->proto = flow->proto;
+		__entry->proto = bpflb_flow_proto(flow);
 		__entry->kind = flow->kind;
 		__entry->state = flow->state;
 		memcpy(__entry->client, &flow->addr[BPFLB_ADDR_CLIENT], 4);

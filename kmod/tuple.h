@@ -59,11 +59,12 @@ static inline u64 bpflb_endpoint_fold4(const struct bpflb_endpoint *e)
  * @key: the table's secret
  *
  * The same for a tuple and its reverse, so that one walk finds a flow from
- * either side. It is keyed since clients choose their addresses and ports.
+ * either side. It is keyed since clients choose their addresses and ports; the
+ * kernel's hsiphash (SipHash-1-3 on 64 bits) is what it has for hash tables.
  *
  * Context: any. Return: 32 bits, all of them good.
  */
-static inline u32 bpflb_tuple_hash(const struct bpflb_tuple *t, u32 ns, const siphash_key_t *key)
+static inline u32 bpflb_tuple_hash(const struct bpflb_tuple *t, u32 ns, const hsiphash_key_t *key)
 {
 	u64 a = bpflb_endpoint_fold4(&t->src);
 	u64 b = bpflb_endpoint_fold4(&t->dst);
@@ -72,7 +73,7 @@ static inline u32 bpflb_tuple_hash(const struct bpflb_tuple *t, u32 ns, const si
 
 	lo |= (u64)(ns & 0xffff) << 48;
 	hi |= (u64)(ns >> 16 << 8 | t->proto) << 48;
-	return siphash_2u64(lo, hi, key);
+	return hsiphash_4u32(lo, lo >> 32, hi, hi >> 32, key);
 }
 
 #endif

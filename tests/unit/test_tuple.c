@@ -10,7 +10,7 @@
 
 #include "tuple.h"
 
-static const siphash_key_t key = { { 1, 2 } };
+static const hsiphash_key_t key = { { 1, 2 } };
 
 static struct bpflb_tuple some_tuple(void)
 {

@@ -9,7 +9,7 @@
 
 typedef struct {
 	u64 key[2];
-} siphash_key_t;
+} hsiphash_key_t;
 
 static inline u64 shim_mix(u64 h, u64 v)
 {
@@ -17,9 +17,11 @@ static inline u64 shim_mix(u64 h, u64 v)
 	return h ^ h >> 29;
 }
 
-static inline u64 siphash_2u64(u64 a, u64 b, const siphash_key_t *key)
+static inline u32 hsiphash_4u32(u32 a, u32 b, u32 c, u32 d, const hsiphash_key_t *key)
 {
-	return shim_mix(shim_mix(shim_mix(key->key[0], a), b), key->key[1]);
+	u64 h = shim_mix(shim_mix(key->key[0], (u64)b << 32 | a), (u64)d << 32 | c);
+
+	return shim_mix(h, key->key[1]);
 }
 
 #endif
