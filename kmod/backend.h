@@ -52,13 +52,14 @@ struct bpflb_backend_key {
  * @id: number, unique in the namespace, rising along @list
  * @live: new flows may come; read by packets
  * @here: on this node; read by packets
+ * @bypass: its service's; read by packets
  * @next_live: @live after the open transaction
  * @next_here: @here after the commit that is under way
  * @cur: in force
  * @next: after the open transaction
  * @counters: what went to it and came from it
  *
- * All but @counters and @ref, and for packets @live and @here: bpflb_net.lock.
+ * All but @counters and @ref, and for packets @live, @here and @bypass: bpflb_net.lock.
  */
 struct bpflb_backend {
 	struct rhash_head hash;
@@ -70,6 +71,7 @@ struct bpflb_backend {
 	u32 id;
 	bool live;
 	bool here;
+	bool bypass;
 	bool next_live;
 	bool next_here;
 	struct bpflb_backend_conf cur;

@@ -20,8 +20,7 @@
 /* The note is on a TCP flow's first packet; UDP has no first packet. */
 static bool needs_note(const struct bpflb_packet *pkt, const struct bpflb_flow *flow)
 {
-	return pkt->tuple.proto != IPPROTO_TCP || flow->flags & BPFLB_FLOW_NOTE_ALWAYS ||
-	       bpflb_packet_is_syn(pkt);
+	return bpflb_dsr_notes_each(flow) || bpflb_packet_is_syn(pkt);
 }
 
 /* How long an IPv4 packet may be on the way to the backend, 0 if nobody knows. */

@@ -9,6 +9,15 @@
 struct bpflb_net;
 
 /* dsr.c */
+/**
+ * bpflb_dsr_notes_each() - is there a note on each packet, and not only the first?
+ * @flow: a flow of kind DSR_OUT
+ */
+static inline bool bpflb_dsr_notes_each(const struct bpflb_flow *flow)
+{
+	return bpflb_flow_proto(flow) != IPPROTO_TCP || flow->flags & BPFLB_FLOW_NOTE_ALWAYS;
+}
+
 unsigned int bpflb_dsr_send(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt,
 			    const struct bpflb_flow *flow);
 unsigned int bpflb_dsr_receive(struct bpflb_net *bn, struct sk_buff *skb,

@@ -4,6 +4,7 @@
 #include <linux/slab.h>
 
 #include "backend.h"
+#include "bypass.h"
 #include "flow.h"
 #include "flow_index.h"
 #include "netns.h"
@@ -84,6 +85,7 @@ static void flow_free_rcu(struct rcu_head *rcu)
 {
 	struct bpflb_flow *flow = container_of(rcu, struct bpflb_flow, rcu);
 
+	bpflb_bypass_end(flow);
 	bpflb_backend_put(flow->be);
 	kmem_cache_free(flow_cache, flow);
 }
@@ -143,8 +145,11 @@ void bpflb_flow_saw(struct bpflb_flow *flow, const struct bpflb_packet *pkt, boo
 
 		if (next.closed != now.closed)
 			WRITE_ONCE(flow->closed, next.closed);
-		if (next.state != now.state)
+		if (next.state != now.state) {
 			WRITE_ONCE(flow->state, next.state);
+			if (now.state == BPFLB_STATE_TCP_ESTABLISHED)
+				bpflb_bypass_end(flow);
+		}
 	} else if (from_backend && READ_ONCE(flow->state) == BPFLB_STATE_UDP_UNREPLIED) {
 		WRITE_ONCE(flow->state, BPFLB_STATE_UDP_REPLIED);
 	}

@@ -60,6 +60,23 @@ enum {
 	BPFLB_ADDRS,
 };
 
+struct dst_entry;
+
+/**
+ * struct bpflb_way - the way that bypass takes with packets of one direction
+ * @dst: their route, a reference; NULL: they take the stack's way
+ * @iif: the device that they come in by, as in skb->skb_iif
+ * @mtu: the largest packet that may go, bytes, as it comes in
+ *
+ * Changed under the lock of the flow's MID; readers look at @dst once more
+ * after the others.
+ */
+struct bpflb_way {
+	struct dst_entry *dst;
+	int iif;
+	u16 mtu;
+};
+
 /**
  * struct bpflb_flow - one balanced connection, or UDP exchange
  * @hash: of each key that it has
@@ -77,10 +94,13 @@ enum {
  * @flags: BPFLB_FLOW_*
  * @keys: bits of the enum bpflb_key that are in the table; ORIG's bucket lock, and
  *	MID's for adding REPLY
+ * @refresh: when conntrack is to see a packet again, in the clock of bypass.c;
+ *	0: it need not
  * @bn: its namespace
  * @be: its backend, a reference; never changes
  * @counters: @be's, or NULL if there was no memory for them
  * @rcu: to free it
+ * @way: for packets from the client, and for those from the backend
  *
  * Readers hold RCU and take no reference. What a lookup compares is in one
  * cache line, the first of an IPv4 flow's two.
@@ -100,16 +120,24 @@ struct bpflb_flow {
 	u8 closed;
 	u8 flags;
 	u8 keys;
+	u16 refresh;
 	struct bpflb_net *bn;
 
 	struct bpflb_backend *be __aligned(64);
 	struct bpflb_counters __percpu *counters;
 	struct rcu_head rcu;
+	struct bpflb_way way[2];
 } __aligned(128);
 
 static inline u8 bpflb_flow_proto(const struct bpflb_flow *flow)
 {
 	return flow->ns_proto;
+}
+
+/* Is it a packet that the backend has sent, in whatever shape? */
+static inline bool bpflb_role_is_reply(enum bpflb_role role)
+{
+	return role == BPFLB_ROLE_REPLY || role == BPFLB_ROLE_MID_REPLY;
 }
 
 /**

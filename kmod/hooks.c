@@ -6,6 +6,7 @@
 #include <net/netfilter/ipv4/nf_defrag_ipv4.h>
 
 #include "balance.h"
+#include "bypass.h"
 #include "dsr.h"
 #include "flow.h"
 #include "gc.h"
@@ -14,30 +15,37 @@
 #include "stats.h"
 #include "translate.h"
 
-/* A packet comes in. Its destination is rewritten if it is for a service, or an
- * answer to this node's SNAT.
+/* A packet comes in, @m is its flow. Its destination is rewritten if it is for a
+ * service, or an answer to this node's SNAT.
  */
-static unsigned int come_in(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt)
+static unsigned int come_in(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt,
+			    const struct bpflb_match *m)
 {
-	struct bpflb_match m = bpflb_flow_find(bn, &pkt->tuple);
-
-	if (m.flow && bpflb_flow_serves(&m, pkt))
-		return bpflb_translate_dst(skb, pkt, &m);
-	if (m.flow)
-		bpflb_flow_kill(m.flow);
+	if (m->flow && bpflb_flow_serves(m, pkt))
+		return bpflb_translate_dst(skb, pkt, m);
+	if (m->flow)
+		bpflb_flow_kill(m->flow);
 	return bpflb_balance(bn, skb, pkt);
 }
 
-/* A packet leaves. Its source is rewritten if it is part of a flow. */
+/* A packet leaves. Its source is rewritten if it is part of a flow; then those
+ * that follow it may spare themselves the way that it has come.
+ */
 static unsigned int leave(struct bpflb_net *bn, struct sk_buff *skb, const struct net_device *out)
 {
 	struct bpflb_packet pkt;
 	struct bpflb_match m;
+	unsigned int verdict;
 
 	if (!bpflb_packet_parse4(skb, &pkt))
 		return NF_ACCEPT;
 	m = bpflb_flow_find_mid(bn, &pkt.tuple);
-	return m.flow ? bpflb_translate_src(skb, &pkt, &m, out) : NF_ACCEPT;
+	if (!m.flow)
+		return NF_ACCEPT;
+	verdict = bpflb_translate_src(skb, &pkt, &m, out);
+	if (verdict == NF_ACCEPT && out)
+		bpflb_bypass_grant(&m, skb, out);
+	return verdict;
 }
 
 static unsigned int pre_routing(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
@@ -56,13 +64,17 @@ static unsigned int pre_routing(void *priv, struct sk_buff *skb, const struct nf
 		if (m.flow)
 			return bpflb_translate_dst(skb, &pkt, &m);
 	}
-	return come_in(bn, skb, &pkt);
+	m = bpflb_flow_find(bn, &pkt.tuple);
+	if (m.flow && bpflb_bypass(bn, skb, &pkt, &m))
+		return NF_STOLEN;
+	return come_in(bn, skb, &pkt, &m);
 }
 
 static unsigned int local_out(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	struct bpflb_net *bn = bpflb_net(state->net);
 	struct bpflb_packet pkt;
+	struct bpflb_match m;
 	unsigned int verdict;
 	__be32 dst;
 
@@ -71,7 +83,8 @@ static unsigned int local_out(void *priv, struct sk_buff *skb, const struct nf_h
 	pkt.local_out = true;
 	dst = pkt.tuple.dst.addr.ip;
 	local_bh_disable();
-	verdict = come_in(bn, skb, &pkt);
+	m = bpflb_flow_find(bn, &pkt.tuple);
+	verdict = come_in(bn, skb, &pkt, &m);
 	if (verdict == NF_ACCEPT && pkt.tuple.dst.addr.ip != dst &&
 	    ip_route_me_harder(state->net, state->sk, skb, RTN_UNSPEC))
 		verdict = bpflb_drop(bn, NULL, skb, BPFLB_DROP_REROUTE);

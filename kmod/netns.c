@@ -50,6 +50,7 @@ static void readdress(struct work_struct *work)
 
 	mutex_lock(&bn->lock);
 	/* The transaction's end will call again. */
+	bn->readdress_late = bn->txn.open;
 	if (bn->txn.open || bn->dying)
 		goto out;
 	list_for_each_entry(node, &bn->node_list, all)

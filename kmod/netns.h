@@ -38,6 +38,7 @@ struct bpflb_net_counters;
  * @generation: of the configuration
  * @hooks: the netfilter hooks are registered
  * @dying: the namespace ends
+ * @readdress_late: an address has changed while a transaction was open
  * @txn: the open transaction
  * @readdress: looks again which addresses are this node's own
  */
@@ -65,6 +66,7 @@ struct bpflb_net {
 	u64 generation;
 	bool hooks;
 	bool dying;
+	bool readdress_late;
 	struct bpflb_txn txn;
 	struct work_struct readdress;
 };

@@ -64,6 +64,12 @@ static int put_source(struct sk_buff *msg, const struct bpflb_flow *flow)
 			    BPFLB_FLOW_A_SNAT_PORT, flow->sport);
 }
 
+static u8 bypass_of(const struct bpflb_flow *flow)
+{
+	return (READ_ONCE(flow->way[0].dst) ? BPFLB_FLOW_BYPASS_CLIENT : 0) |
+	       (READ_ONCE(flow->way[1].dst) ? BPFLB_FLOW_BYPASS_BACKEND : 0);
+}
+
 static int flow_fill(struct sk_buff *msg, const struct bpflb_nl_head *head, struct bpflb_net *bn,
 		     const void *object)
 {
@@ -84,6 +90,7 @@ static int flow_fill(struct sk_buff *msg, const struct bpflb_nl_head *head, stru
 	    put_endpoint(msg, BPFLB_FLOW_A_BACKEND_ADDR, flow->addr[BPFLB_ADDR_BACKEND],
 			 BPFLB_FLOW_A_BACKEND_PORT, flow->bport) ||
 	    put_source(msg, flow) ||
+	    nla_put_u8(msg, BPFLB_FLOW_A_BYPASS, bypass_of(flow)) ||
 	    nla_put_u32(msg, BPFLB_FLOW_A_IDLE, idle / HZ) ||
 	    nla_put_u32(msg, BPFLB_FLOW_A_EXPIRES, idle < timeout ? (timeout - idle) / HZ : 0)) {
 		genlmsg_cancel(msg, hdr);

@@ -16,6 +16,7 @@ const struct nla_policy bpflb_nl_service_policy[BPFLB_SERVICE_A_MAX + 1] = {
 	[BPFLB_SERVICE_A_FRONTEND] = NLA_POLICY_NESTED(frontend_policy),
 	[BPFLB_SERVICE_A_SCHEDULER] = NLA_POLICY_MAX(NLA_U8, BPFLB_SCHEDULER_MAX),
 	[BPFLB_SERVICE_A_POLICY] = NLA_POLICY_MAX(NLA_U8, BPFLB_POLICY_MAX),
+	[BPFLB_SERVICE_A_BYPASS] = NLA_POLICY_MAX(NLA_U8, 1),
 };
 
 static bool name_is_good(const char *name)
@@ -108,6 +109,8 @@ static void set_conf(struct bpflb_service *svc, struct nlattr **attrs)
 		svc->next.scheduler = nla_get_u8(attrs[BPFLB_SERVICE_A_SCHEDULER]);
 	if (attrs[BPFLB_SERVICE_A_POLICY])
 		svc->next.policy = nla_get_u8(attrs[BPFLB_SERVICE_A_POLICY]);
+	if (attrs[BPFLB_SERVICE_A_BYPASS])
+		svc->next.bypass = nla_get_u8(attrs[BPFLB_SERVICE_A_BYPASS]);
 }
 
 static int check_add(struct genl_info *info)
@@ -254,6 +257,7 @@ static int service_fill(struct sk_buff *msg, const struct bpflb_nl_head *head,
 	    nla_put_u8(msg, BPFLB_SERVICE_A_PROTO, svc->key.proto) ||
 	    nla_put_u8(msg, BPFLB_SERVICE_A_SCHEDULER, conf->scheduler) ||
 	    nla_put_u8(msg, BPFLB_SERVICE_A_POLICY, conf->policy) ||
+	    nla_put_u8(msg, BPFLB_SERVICE_A_BYPASS, conf->bypass) ||
 	    put_frontends(msg, next ? svc->next_fe : svc->cur_fe) ||
 	    (head->portid && put_state(msg, svc))) {
 		genlmsg_cancel(msg, hdr);

@@ -173,7 +173,7 @@ static int service_enter(struct bpflb_net *bn, struct bpflb_service *svc)
  */
 struct bpflb_service *bpflb_service_make(struct bpflb_net *bn, const char *name, u8 proto)
 {
-	static const struct bpflb_service_conf conf;
+	static const struct bpflb_service_conf conf = { .bypass = 1 };
 	struct bpflb_service_key key = { .proto = proto };
 	struct bpflb_service *svc;
 	int err;
@@ -404,6 +404,7 @@ void bpflb_service_switch(struct bpflb_service *svc)
 	svc->n_here = 0;
 	list_for_each_entry(be, &svc->backends, list) {
 		WRITE_ONCE(be->here, be->next_here);
+		WRITE_ONCE(be->bypass, svc->next.bypass);
 		svc->n_here += be->next_here;
 	}
 	old = rcu_replace_pointer(svc->version, svc->next_version,

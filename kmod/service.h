@@ -102,6 +102,7 @@ struct bpflb_service_key {
 struct bpflb_service_conf {
 	u8 policy;
 	u8 scheduler;
+	u8 bypass;
 };
 
 /**

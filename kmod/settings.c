@@ -85,6 +85,7 @@ struct bpflb_settings *bpflb_settings_default(void)
 	s->mode = first_mode;
 	s->mode_origin = BPFLB_MODE_ORIGIN_MODULE;
 	s->dsr_sender = BPFLB_DSR_SENDER_MAC;
+	s->bypass = 1;
 	s->flows_max = flows_max;
 	s->snat_ports = (struct bpflb_range){ 1024, 65535 };
 	s->nodeports = (struct bpflb_range){ 30000, 32767 };

@@ -16,6 +16,7 @@
  * @mode: enum bpflb_mode
  * @mode_origin: enum bpflb_mode_origin
  * @dsr_sender: enum bpflb_dsr_sender
+ * @bypass: packets may go past the stack
  * @n_snat: how many @snat
  * @n_dsr_device: how many @dsr_device
  * @flows_max: bound of the namespace's flows
@@ -30,6 +31,7 @@ struct bpflb_settings {
 	u8 mode;
 	u8 mode_origin;
 	u8 dsr_sender;
+	u8 bypass;
 	u8 n_snat;
 	u8 n_dsr_device;
 	u32 flows_max;

@@ -170,3 +170,13 @@ u64 bpflb_net_notes(const struct bpflb_net *bn, bool sent)
 	}
 	return sum;
 }
+
+u64 bpflb_net_bypassed(const struct bpflb_net *bn)
+{
+	u64 sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(bn->counters, cpu)->bypassed);
+	return sum;
+}

@@ -44,13 +44,20 @@ static void txn_settle(struct bpflb_net *bn, bool keep_next)
 	txn->replace = false;
 }
 
+/* After a transaction: what had to wait for its end. */
+static void txn_end(struct bpflb_net *bn)
+{
+	bpflb_hooks_follow(bn);
+	if (bn->readdress_late)
+		schedule_work(&bn->readdress);
+}
+
 static void txn_drop(struct bpflb_net *bn)
 {
 	txn_settle(bn, false);
 	kfree(bn->txn.settings);
 	bn->txn.settings = NULL;
-	bpflb_hooks_follow(bn);
-	schedule_work(&bn->readdress);
+	txn_end(bn);
 }
 
 static struct bpflb_settings *settings_in_force(struct bpflb_net *bn)
@@ -270,8 +277,7 @@ static void txn_commit(struct bpflb_net *bn, bool changed)
 		txn_tell(bn, settings);
 	}
 	txn_settle(bn, true);
-	bpflb_hooks_follow(bn);
-	schedule_work(&bn->readdress);
+	txn_end(bn);
 }
 
 static int txn_finish(struct bpflb_net *bn)

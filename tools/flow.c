@@ -36,6 +36,7 @@ struct flow {
 	struct endpoint frontend;
 	struct endpoint backend;
 	struct endpoint snat;
+	uint8_t bypass;
 	uint32_t idle;
 	uint32_t expires;
 	bool has_idle;
@@ -140,6 +141,7 @@ static void flow_decode(const struct nlmsghdr *nlh, struct flow *flow)
 	decode_endpoint(attrs, BPFLB_FLOW_A_BACKEND_ADDR, BPFLB_FLOW_A_BACKEND_PORT,
 			&flow->backend);
 	decode_endpoint(attrs, BPFLB_FLOW_A_SNAT_ADDR, BPFLB_FLOW_A_SNAT_PORT, &flow->snat);
+	flow->bypass = attr_u8(attrs[BPFLB_FLOW_A_BYPASS]);
 	flow->idle = attr_u32(attrs[BPFLB_FLOW_A_IDLE]);
 	flow->expires = attr_u32(attrs[BPFLB_FLOW_A_EXPIRES]);
 	flow->has_idle = attrs[BPFLB_FLOW_A_IDLE];
@@ -188,6 +190,7 @@ void flow_json(struct json *json, const char *key, const struct nlmsghdr *nlh)
 		json_u64(json, "snat_port", flow.snat.port);
 	else
 		json_null(json, "snat_port");
+	json_string(json, "bypass", name_of(bypass_names, flow.bypass, room));
 	if (flow.has_idle)
 		json_u64(json, "idle", flow.idle);
 	if (flow.has_expires)
@@ -251,6 +254,7 @@ static void flow_row(const struct nlmsghdr *nlh, void *arg)
 	table_cell(table, "%s", flow_endpoint(&flow.backend, text));
 	table_cell(table, "%s", flow_how(&flow, text));
 	table_cell(table, "%s", name_of(state_names, flow.state, room));
+	table_cell(table, "%s", name_of(bypass_names, flow.bypass, room));
 	table_cell(table, "%s", format_duration(flow.idle, text));
 	table_cell(table, "%s", format_duration(flow.expires, text));
 }
@@ -263,8 +267,8 @@ static void flow_element(const struct nlmsghdr *nlh, void *arg)
 static int list_table(struct context *context)
 {
 	static const char *const headers[] = {
-		"SERVICE", "PROTO", "CLIENT", "ADDRESS", "BACKEND", "HOW", "STATE", ">IDLE",
-		">EXPIRES", NULL
+		"SERVICE", "PROTO", "CLIENT", "ADDRESS", "BACKEND", "HOW", "STATE", "BYPASS",
+		">IDLE", ">EXPIRES", NULL
 	};
 	struct table table;
 

@@ -44,6 +44,17 @@ const char *const dsr_sender_names[] = {
 };
 CHECK_NAMES(dsr_sender_names, __BPFLB_DSR_SENDER_MAX);
 
+const char *const switch_names[] = { "off", "on", NULL };
+
+/* By enum bpflb_flow_bypass, which are bits. */
+const char *const bypass_names[] = {
+	[0]							= "none",
+	[BPFLB_FLOW_BYPASS_CLIENT]				= "client",
+	[BPFLB_FLOW_BYPASS_BACKEND]				= "backend",
+	[BPFLB_FLOW_BYPASS_CLIENT | BPFLB_FLOW_BYPASS_BACKEND]	= "both",
+	NULL
+};
+
 /* Also the names of the timeouts, whose numbers begin at 1. */
 const char *const state_names[] = {
 	[BPFLB_STATE_TCP_SYN_SENT]	= "tcp-syn-sent",

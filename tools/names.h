@@ -13,6 +13,8 @@ extern const char *const mode_origin_names[];
 extern const char *const policy_names[];
 extern const char *const scheduler_names[];
 extern const char *const dsr_sender_names[];
+extern const char *const switch_names[];
+extern const char *const bypass_names[];
 extern const char *const state_names[];
 extern const char *const kind_names[];
 extern const char *const proto_names[];

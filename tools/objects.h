@@ -54,6 +54,7 @@ struct settings {
 	uint16_t snat_ports[2];
 	uint16_t nodeports[2];
 	uint8_t dsr_sender;
+	bool bypass;
 	char dsr_devices[BPFLB_DSR_DEVICES_MAX][IFNAMSIZ];
 	unsigned int device_count;
 };
@@ -67,6 +68,7 @@ struct service {
 	unsigned int frontend_count;
 	uint8_t scheduler;
 	uint8_t policy;
+	bool bypass;
 	uint32_t backends;
 	uint32_t backends_local;
 	struct counters counters;

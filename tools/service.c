@@ -9,9 +9,13 @@
 #define FRONTENDS_SHOWN	3	/* of one service, in a table */
 #define FRONTENDS_ROOM	(FRONTENDS_SHOWN * ENDPOINT_ROOM + 16)
 
-static const char *const service_keywords[] = { "address", "scheduler", "policy", NULL };
+#define SERVICE_WORDS	"address, scheduler, policy, bypass"
 
-enum { SEEN_ADDRESS = 1, SEEN_SCHEDULER = 2, SEEN_POLICY = 4 };
+static const char *const service_keywords[] = {
+	"address", "scheduler", "policy", "bypass", NULL
+};
+
+enum { SEEN_ADDRESS = 1, SEEN_SCHEDULER = 2, SEEN_POLICY = 4, SEEN_BYPASS = 8 };
 
 static void put_frontend(struct request *request, unsigned int word,
 			 const struct endpoint *frontend)
@@ -44,34 +48,41 @@ static int build_frontends(struct request *request, struct line *line)
 	return 0;
 }
 
+/* A keyword that was taken, and the name of one of its values. */
+static int build_choice(struct request *request, struct line *line, unsigned int *seen,
+			unsigned int bit, const char *const *names, int type)
+{
+	const char *what = line->words[line->next - 1].text;
+	unsigned int value;
+	int code = args_once(line, seen, bit);
+
+	if (!code)
+		code = args_choice(line, what, names, &value);
+	if (!code)
+		request_u8(request, line->next - 1, type, value);
+	return code;
+}
+
 static int build_keyword(struct request *request, struct line *line, unsigned int *seen)
 {
 	const char *word = line_take(line);
-	unsigned int value;
 	int code;
 
 	if (!strcmp(word, "address")) {
 		code = args_once(line, seen, SEEN_ADDRESS);
 		return code ? code : build_frontends(request, line);
 	}
-	if (!strcmp(word, "scheduler")) {
-		code = args_once(line, seen, SEEN_SCHEDULER);
-		if (!code)
-			code = args_choice(line, "scheduler", scheduler_names, &value);
-		if (!code)
-			request_u8(request, line->next - 1, BPFLB_SERVICE_A_SCHEDULER, value);
-		return code;
-	}
-	if (!strcmp(word, "policy")) {
-		code = args_once(line, seen, SEEN_POLICY);
-		if (!code)
-			code = args_choice(line, "policy", policy_names, &value);
-		if (!code)
-			request_u8(request, line->next - 1, BPFLB_SERVICE_A_POLICY, value);
-		return code;
-	}
+	if (!strcmp(word, "scheduler"))
+		return build_choice(request, line, seen, SEEN_SCHEDULER, scheduler_names,
+				    BPFLB_SERVICE_A_SCHEDULER);
+	if (!strcmp(word, "policy"))
+		return build_choice(request, line, seen, SEEN_POLICY, policy_names,
+				    BPFLB_SERVICE_A_POLICY);
+	if (!strcmp(word, "bypass"))
+		return build_choice(request, line, seen, SEEN_BYPASS, switch_names,
+				    BPFLB_SERVICE_A_BYPASS);
 	line->next--;
-	return args_unknown(line, "address, scheduler, policy");
+	return args_unknown(line, SERVICE_WORDS);
 }
 
 static int build_name(struct request *request, struct line *line, uint8_t command)
@@ -110,7 +121,7 @@ static int service_build_set(struct request *request, struct line *line)
 
 	code = build_name(request, line, BPFLB_CMD_SERVICE_SET);
 	if (!code && !line_peek(line))
-		return args_unknown(line, "address, scheduler, policy");
+		return args_unknown(line, SERVICE_WORDS);
 	while (!code && line_peek(line))
 		code = build_keyword(request, line, &seen);
 	return code;
@@ -142,6 +153,7 @@ void service_decode(const struct nlmsghdr *nlh, struct service *service)
 	service->proto = attr_u8(attrs[BPFLB_SERVICE_A_PROTO]);
 	service->scheduler = attr_u8(attrs[BPFLB_SERVICE_A_SCHEDULER]);
 	service->policy = attr_u8(attrs[BPFLB_SERVICE_A_POLICY]);
+	service->bypass = attr_u8(attrs[BPFLB_SERVICE_A_BYPASS]);
 	service->backends = attr_u32(attrs[BPFLB_SERVICE_A_BACKENDS]);
 	service->backends_local = attr_u32(attrs[BPFLB_SERVICE_A_BACKENDS_LOCAL]);
 	counters_decode(attrs[BPFLB_SERVICE_A_COUNTERS], &service->counters);
@@ -187,6 +199,7 @@ void service_json(struct json *json, const char *key, const struct service *serv
 	json_close(json);
 	json_string(json, "scheduler", name_of(scheduler_names, service->scheduler, room));
 	json_string(json, "policy", name_of(policy_names, service->policy, room));
+	json_bool(json, "bypass", service->bypass);
 	json_u64(json, "backends", service->backends);
 	json_u64(json, "backends_local", service->backends_local);
 	counters_json(json, &service->counters);
@@ -212,6 +225,8 @@ void service_words(FILE *file, const struct service *service, bool defaults)
 			name_of(scheduler_names, service->scheduler, room));
 	if (defaults || service->policy != BPFLB_POLICY_CLUSTER)
 		fprintf(file, " policy %s", name_of(policy_names, service->policy, room));
+	if (defaults || !service->bypass)
+		fprintf(file, " bypass %s", switch_names[service->bypass]);
 }
 
 static void take_service(const struct nlmsghdr *nlh, void *arg)
@@ -357,17 +372,20 @@ static int service_run_list(struct context *context)
 static const struct command service_commands[] = {
 	{
 		.verb = "add",
-		.args = "NAME tcp|udp ADDRESS... [scheduler random] [policy cluster|local]",
+		.args = "NAME tcp|udp ADDRESS... [scheduler random] [policy cluster|local]\n"
+			"    [bypass on|off]",
 		.summary = "make a service",
 		.help = FRONTEND_HELP
 			"With policy local only backends on this node are chosen, and what finds\n"
-			"none is dropped; with cluster, which is the default, any backend is.\n",
+			"none is dropped; with cluster, which is the default, any backend is.\n"
+			"With bypass off each packet takes the whole way through the stack.\n",
 		.build = service_build_add,
 		.in_file = true,
 	},
 	{
 		.verb = "set",
-		.args = "NAME [address ADDRESS...] [scheduler random] [policy cluster|local]",
+		.args = "NAME [address ADDRESS...] [scheduler random] [policy cluster|local]\n"
+			"    [bypass on|off]",
 		.summary = "change a service; what is not mentioned stays as it is",
 		.help = FRONTEND_HELP "Those given here replace all that it had.\n",
 		.build = service_build_set,

@@ -15,6 +15,7 @@ enum setting {
 	SETTING_NODEPORTS,
 	SETTING_DSR_SENDER,
 	SETTING_DSR_DEVICE,
+	SETTING_BYPASS,
 };
 
 static const char *const setting_names[] = {
@@ -26,6 +27,7 @@ static const char *const setting_names[] = {
 	[SETTING_NODEPORTS]	= "nodeports",
 	[SETTING_DSR_SENDER]	= "dsr-sender",
 	[SETTING_DSR_DEVICE]	= "dsr-device",
+	[SETTING_BYPASS]	= "bypass",
 	NULL
 };
 
@@ -186,6 +188,9 @@ static int build_setting(struct request *request, struct line *line, struct draf
 				    BPFLB_SETTINGS_A_DSR_SENDER);
 	case SETTING_DSR_DEVICE:
 		return build_dsr_devices(request, line, draft);
+	case SETTING_BYPASS:
+		return build_choice(request, line, "bypass", switch_names,
+				    BPFLB_SETTINGS_A_BYPASS);
 	}
 	return 0;
 }
@@ -260,7 +265,9 @@ static const struct command settings_commands[] = {
 			"nodeports FIRST-LAST        ports that a 'nodeport:' may have\n"
 			"dsr-sender mac|device|any   whose DSR notes to believe: nodes', by the MAC\n"
 			"                            address; what comes in by dsr-device; everybody's\n"
-			"dsr-device NAME...          devices for 'dsr-sender device', or none\n",
+			"dsr-device NAME...          devices for 'dsr-sender device', or none\n"
+			"bypass on|off               whether packets of flows that the stack has let\n"
+			"                            through go past it\n",
 		.build = settings_build,
 		.in_file = true,
 	},

@@ -71,6 +71,7 @@ void settings_decode(const struct nlmsghdr *nlh, struct settings *settings)
 	decode_range(attrs[BPFLB_SETTINGS_A_SNAT_PORTS], settings->snat_ports);
 	decode_range(attrs[BPFLB_SETTINGS_A_NODEPORTS], settings->nodeports);
 	settings->dsr_sender = attr_u8(attrs[BPFLB_SETTINGS_A_DSR_SENDER]);
+	settings->bypass = attr_u8(attrs[BPFLB_SETTINGS_A_BYPASS]);
 	decode_lists(nlh, settings);
 }
 
@@ -149,6 +150,7 @@ void settings_json(struct json *json, const char *key, const struct settings *se
 	for (i = 0; i < settings->device_count; i++)
 		json_string(json, NULL, settings->dsr_devices[i]);
 	json_close(json);
+	json_bool(json, "bypass", settings->bypass);
 	json_close(json);
 }
 
@@ -194,6 +196,7 @@ void settings_event(FILE *file, const struct settings *settings)
 		settings->nodeports[1],
 		name_of(dsr_sender_names, settings->dsr_sender, room));
 	write_devices(file, settings);
+	fprintf(file, " bypass %s", switch_names[settings->bypass]);
 }
 
 /**
@@ -235,6 +238,8 @@ void settings_save(FILE *file, const struct settings *settings)
 	if (settings->dsr_sender != BPFLB_DSR_SENDER_MAC)
 		fprintf(file, "set dsr-sender %s\n",
 			name_of(dsr_sender_names, settings->dsr_sender, room));
+	if (!settings->bypass)
+		fputs("set bypass off\n", file);
 }
 
 static void show_text(const struct settings *settings)
@@ -258,7 +263,7 @@ static void show_text(const struct settings *settings)
 	       name_of(dsr_sender_names, settings->dsr_sender, room));
 	printf("%-13s", "dsr-device");
 	write_devices(stdout, settings);
-	putchar('\n');
+	printf("\n%-13s %s\n", "bypass", switch_names[settings->bypass]);
 }
 
 /** settings_run_show - lbadm set show, see struct command */

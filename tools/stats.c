@@ -86,6 +86,7 @@ static int totals_json(struct context *context, const struct nlmsghdr *nlh,
 	counters_json(&json, counters);
 	json_u64(&json, "notes_sent", attr_u64(attrs[BPFLB_STATS_A_NOTES_SENT]));
 	json_u64(&json, "notes_taken", attr_u64(attrs[BPFLB_STATS_A_NOTES_TAKEN]));
+	json_u64(&json, "bypassed", attr_u64(attrs[BPFLB_STATS_A_BYPASSED]));
 	json_open(&json, "drops", '[');
 	attrs_for_each(attr, nlh, left) {
 		if (nla_type(attr) != BPFLB_STATS_A_DROP)
@@ -115,6 +116,7 @@ static void totals_text(const struct nlmsghdr *nlh, struct nlattr **attrs,
 	counters_text(counters);
 	printf("notes sent   %" PRIu64 "\n", attr_u64(attrs[BPFLB_STATS_A_NOTES_SENT]));
 	printf("notes taken  %" PRIu64 "\n", attr_u64(attrs[BPFLB_STATS_A_NOTES_TAKEN]));
+	printf("bypassed     %" PRIu64 "\n", attr_u64(attrs[BPFLB_STATS_A_BYPASSED]));
 	attrs_for_each(attr, nlh, left) {
 		if (nla_type(attr) != BPFLB_STATS_A_DROP)
 			continue;

@@ -70,6 +70,10 @@ def services_changed(s):
     s.do("service set web policy cluster")
     web = s.json("service list web")["services"][0]
     equal((web["policy"], len(web["frontends"])), ("cluster", 2), "policy alone")
+    equal(web["bypass"], True, "bypass by default")
+    s.do("service set web bypass off")
+    web = s.json("service list web")["services"][0]
+    equal((web["policy"], web["bypass"]), ("cluster", False), "bypass alone")
     s.do("service del web")
     equal(s.json("service list")["services"], [], "services")
     equal(s.json("backend list")["backends"], [], "backends of a service that is gone")
@@ -130,18 +134,18 @@ def settings(s):
         "tcp_time_wait": 60, "tcp_closed": 10, "udp_unreplied": 30, "udp_replied": 180},
           "default timeouts")
     equal([before[key] for key in ("snat_addresses", "snat_ports", "nodeports", "dsr_sender",
-                                   "dsr_devices")],
-          [[], {"first": 1024, "last": 65535}, {"first": 30000, "last": 32767}, "mac", []],
+                                   "dsr_devices", "bypass")],
+          [[], {"first": 1024, "last": 65535}, {"first": 30000, "last": 32767}, "mac", [], True],
           "defaults")
     s.do("set mode hybrid flows-max 4096 timeout tcp-fin 2m udp-replied 1h "
          "snat-address 10.0.0.1 10.0.0.2 snat-ports 2000-3000 nodeports 31000-31999 "
-         "dsr-device eth0 eth1 dsr-sender device")
+         "dsr-device eth0 eth1 dsr-sender device bypass off")
     want = dict(before, mode="hybrid", mode_origin="set", flows_max=4096,
                 timeouts=dict(before["timeouts"], tcp_fin=120, udp_replied=3600),
                 snat_addresses=["10.0.0.1", "10.0.0.2"],
                 snat_ports={"first": 2000, "last": 3000},
                 nodeports={"first": 31000, "last": 31999}, dsr_sender="device",
-                dsr_devices=["eth0", "eth1"])
+                dsr_devices=["eth0", "eth1"], bypass=False)
     equal(s.json("set show")["settings"], want, "all at once")
     s.do("set snat-address none")
     s.do("set dsr-device eth2")
@@ -151,7 +155,7 @@ def settings(s):
     equal(s.json("set show")["settings"], want, "what is not mentioned stays")
     text = s.do("set")
     for words in (["mode", "hybrid,", "set", "here"], ["tcp-fin", "90s"], ["snat-address", "none"],
-                  ["nodeports", "31000-31999"], ["dsr-device", "eth2"]):
+                  ["nodeports", "31000-31999"], ["dsr-device", "eth2"], ["bypass", "off"]):
         check(any(line.split() == words for line in text.splitlines()),
               f"not shown: {' '.join(words)}", text.splitlines)
 

@@ -238,6 +238,7 @@ enum bpflb_settings_attr {
 	BPFLB_SETTINGS_A_DSR_DEVICE,	/* string, repeated: names of devices */
 	BPFLB_SETTINGS_A_CLEAR,		/* u32, enum bpflb_settings_clear, request only */
 	BPFLB_SETTINGS_A_FLOWS_MAX_DEFAULT,	/* u32, reply: by parameter or memory */
+	BPFLB_SETTINGS_A_BYPASS,	/* u8, 0 or 1; 1: packets may go past the stack */
 	__BPFLB_SETTINGS_A_MAX,
 };
 #define BPFLB_SETTINGS_A_MAX (__BPFLB_SETTINGS_A_MAX - 1)
@@ -300,6 +301,7 @@ enum bpflb_service_attr {
 	BPFLB_SERVICE_A_BACKENDS,	/* u32, how many there are, reply */
 	BPFLB_SERVICE_A_BACKENDS_LOCAL,	/* u32, of these on this node, reply */
 	BPFLB_SERVICE_A_COUNTERS,	/* nest, enum bpflb_counters_attr, reply */
+	BPFLB_SERVICE_A_BYPASS,		/* u8, 0 or 1; 1: if the settings allow it too */
 	__BPFLB_SERVICE_A_MAX,
 };
 #define BPFLB_SERVICE_A_MAX (__BPFLB_SERVICE_A_MAX - 1)
@@ -364,6 +366,12 @@ enum bpflb_flow_kind {
 	__BPFLB_FLOW_KIND_MAX,
 };
 
+/** enum bpflb_flow_bypass - whose packets go past the stack */
+enum bpflb_flow_bypass {
+	BPFLB_FLOW_BYPASS_CLIENT	= 1 << 0,
+	BPFLB_FLOW_BYPASS_BACKEND	= 1 << 1,
+};
+
 /**
  * enum bpflb_flow_attr - FLOW_GET (a dump), FLOW_DEL, and flow events
  *
@@ -389,6 +397,7 @@ enum bpflb_flow_attr {
 	BPFLB_FLOW_A_IDLE,		/* u32, seconds since its last packet, reply */
 	BPFLB_FLOW_A_EXPIRES,		/* u32, seconds until it is removed if none comes, reply */
 	BPFLB_FLOW_A_COUNT,		/* u32, flows removed, reply of FLOW_DEL */
+	BPFLB_FLOW_A_BYPASS,		/* u8, enum bpflb_flow_bypass, reply */
 	__BPFLB_FLOW_A_MAX,
 };
 #define BPFLB_FLOW_A_MAX (__BPFLB_FLOW_A_MAX - 1)
@@ -440,6 +449,7 @@ enum bpflb_stats_attr {
 	BPFLB_STATS_A_DROP,		/* nest, repeated, every reason: enum bpflb_drop_attr */
 	BPFLB_STATS_A_NOTES_SENT,	/* u64, DSR notes put on packets */
 	BPFLB_STATS_A_NOTES_TAKEN,	/* u64, DSR notes believed and taken off */
+	BPFLB_STATS_A_BYPASSED,		/* u64, packets that went past the stack */
 	__BPFLB_STATS_A_MAX,
 };
 #define BPFLB_STATS_A_MAX (__BPFLB_STATS_A_MAX - 1)
