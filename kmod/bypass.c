@@ -11,8 +11,6 @@
  */
 #include <linux/ip.h>
 #include <linux/math64.h>
-#include <linux/tcp.h>
-#include <linux/udp.h>
 #include <net/arp.h>
 #include <net/ip.h>
 #include <net/neighbour.h>
@@ -25,6 +23,7 @@
 #include "bypass.h"
 #include "compat/gso.h"
 #include "dsr.h"
+#include "flow_find.h"
 #include "flow_index.h"
 #include "netns.h"
 #include "rewrite.h"
@@ -75,30 +74,22 @@ static bool is_allowed(const struct bpflb_net *bn, const struct bpflb_flow *flow
 	return READ_ONCE(flow->be->bypass) && rcu_dereference(bn->settings)->bypass;
 }
 
-/* Does each packet of this flow get a note, that needs room? */
-static bool has_notes(const struct bpflb_flow *flow)
-{
-	return flow->kind == BPFLB_FLOW_DSR_OUT && bpflb_dsr_notes_each(flow);
-}
-
 /* Is there anything about the packet that only the stack deals with? */
-static bool is_ordinary(struct sk_buff *skb, const struct bpflb_packet *pkt)
+static bool is_ordinary(struct sk_buff *skb, const struct iphdr *iph, bool tcp)
 {
-	const struct iphdr *iph = ip_hdr(skb);
-
-	return iph->ihl == 5 && iph->ttl > 1 && !(pkt->tcp_flags & TCP_FLAGS) &&
-	       pkt->thoff == sizeof(*iph) &&
+	return iph->ttl > 1 &&
+	       !(tcp && ((const u8 *)(iph + 1))[13] & TCP_FLAGS) &&
 	       /* to be fragmented again as it was */
 	       !IPCB(skb)->frag_max_size &&
 	       /* decrypted (xfrm), bridged (br_netfilter) */
 	       !skb_has_extensions(skb);
 }
 
-static bool is_too_big(const struct sk_buff *skb, const struct bpflb_packet *pkt, u32 mtu)
+static bool is_too_big(const struct sk_buff *skb, u32 mtu)
 {
-	if (likely(pkt->len <= mtu))
+	if (likely(skb->len <= mtu))
 		return false;
-	/* skb_warn_if_lro() is what forwarding asks of it too. */
+	/* Without a type: merged by a device that should not (LRO). */
 	return !skb_is_gso(skb) || !skb_shinfo(skb)->gso_type ||
 	       !skb_gso_validate_network_len(skb, mtu);
 }
@@ -127,8 +118,16 @@ static struct neighbour *neighbour_of(const struct rtable *rt, __be32 daddr)
 	return n && READ_ONCE(n->nud_state) & NUD_VALID ? n : NULL;
 }
 
+/* dst_check() would find out the same, by way of an indirect call. */
+static bool is_current(const struct net *net, const struct rtable *rt)
+{
+	return READ_ONCE(rt->dst.obsolete) == DST_OBSOLETE_FORCE_CHK &&
+	       rt->rt_genid == rt_genid_ipv4(net);
+}
+
 /* What the packet is to look like when it leaves. */
-static void target(const struct bpflb_flow *flow, bool reply, struct bpflb_ends4 *to)
+static __always_inline void target(const struct bpflb_flow *flow, bool reply,
+				   struct bpflb_ends4 *to)
 {
 	if (reply) {
 		to->saddr = flow->addr[BPFLB_ADDR_SERVICE];
@@ -148,17 +147,14 @@ static void target(const struct bpflb_flow *flow, bool reply, struct bpflb_ends4
 	}
 }
 
-/* The packet may be changed from here on, with room for all headers to come. */
-static bool make_writable(struct sk_buff *skb, const struct bpflb_packet *pkt, u32 room)
+/* Does each packet of this flow get a note, that needs room? */
+static bool has_notes(const struct bpflb_flow *flow)
 {
-	u32 headers = pkt->thoff + (pkt->tuple.proto == IPPROTO_TCP ? sizeof(struct tcphdr) :
-								      sizeof(struct udphdr));
-
-	return pskb_may_pull(skb, headers) && !skb_cow(skb, room);
+	return flow->kind == BPFLB_FLOW_DSR_OUT && bpflb_dsr_notes_each(flow);
 }
 
-static bool put_note(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt,
-		     const struct bpflb_flow *flow)
+static noinline bool put_note(struct bpflb_net *bn, struct sk_buff *skb,
+			      const struct bpflb_flow *flow)
 {
 	const struct bpflb_endpoint note = {
 		.addr = { .ip = flow->addr[BPFLB_ADDR_SERVICE] },
@@ -167,17 +163,14 @@ static bool put_note(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_pac
 
 	if (!bpflb_note_opt_put(skb, &note))
 		return false;
-	pkt->thoff += BPFLB_NOTE_OPT_LEN;
 	this_cpu_inc(bn->counters->notes_sent);
 	return true;
 }
 
-static void transmit(struct net *net, struct sk_buff *skb, struct rtable *rt,
-		     struct neighbour *n)
+/* As ip_forward() and ip_output() do, and then to the neighbour. */
+static __always_inline void transmit(struct net *net, struct sk_buff *skb, struct iphdr *iph,
+				     struct rtable *rt, struct neighbour *n)
 {
-	struct iphdr *iph = ip_hdr(skb);
-
-	/* As ip_forward() does */
 	ip_decrease_ttl(iph);
 	skb->priority = rt_tos2priority(iph->tos);
 	skb_forward_csum(skb);
@@ -191,54 +184,74 @@ static void transmit(struct net *net, struct sk_buff *skb, struct rtable *rt,
 	neigh_output(n, skb, false);
 }
 
-/**
- * bpflb_bypass() - send a packet on, if its flow has a way for it
- * @bn: namespace
- * @skb: the packet, in PREROUTING; if it was sent, it is the caller's no more
- * @pkt: what it is
- * @m: its flow, and what the packet is to that
- *
- * Context: RCU, bottom halves off. Return: true if it was sent. Else it is as it
- * was, for the stack.
- */
-bool bpflb_bypass(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt,
-		  const struct bpflb_match *m)
+/* Send the packet on, if its flow has a way for it. Else it is as it was. */
+static __always_inline bool send(struct bpflb_net *bn, struct sk_buff *skb, bool tcp,
+				 struct bpflb_flow *flow, bool reply)
 {
-	bool reply = bpflb_role_is_reply(m->role);
-	struct bpflb_flow *flow = m->flow;
 	struct bpflb_way *way = &flow->way[reply];
 	/* Pairs with the release in way_open(). */
 	struct dst_entry *dst = smp_load_acquire(&way->dst);
+	u32 len = skb->len, note = 0;
 	struct bpflb_ends4 to;
 	struct neighbour *n;
+	struct iphdr *iph;
 
 	if (!dst || skb->skb_iif != READ_ONCE(way->iif) ||
-	    is_too_big(skb, pkt, READ_ONCE(way->mtu)) || !is_ordinary(skb, pkt) ||
+	    is_too_big(skb, READ_ONCE(way->mtu)) || !is_ordinary(skb, ip_hdr(skb), tcp) ||
 	    !(BIT(READ_ONCE(flow->state)) & STATES) || !is_allowed(bn, flow) || !is_good(flow))
 		return false;
 	/* UDP goes to another backend when its own is removed. */
-	if (pkt->tuple.proto == IPPROTO_UDP && !READ_ONCE(flow->be->live))
+	if (!tcp && !READ_ONCE(flow->be->live))
 		return false;
 	/* Pairs with way_open(): device and MTU were this route's. */
 	smp_rmb();
 	if (READ_ONCE(way->dst) != dst)
 		return false;
-	if (!dst_check(dst, 0)) {
+	if (!is_current(bn->net, route_of(dst))) {
 		way_close(way);
 		return false;
 	}
 	target(flow, reply, &to);
 	n = neighbour_of(route_of(dst), to.daddr);
-	if (!n || !make_writable(skb, pkt, LL_RESERVED_SPACE(dst->dev) + BPFLB_NOTE_OPT_LEN))
+	if (!n || skb_cow(skb, LL_RESERVED_SPACE(dst->dev) + BPFLB_NOTE_OPT_LEN))
 		return false;
-	if (has_notes(flow) && !put_note(bn, skb, pkt, flow))
-		return false;
+	if (unlikely(has_notes(flow))) {
+		if (!put_note(bn, skb, flow))
+			return false;
+		note = BPFLB_NOTE_OPT_LEN;
+	}
 
-	bpflb_rewrite4(skb, ip_hdr(skb), skb->data + pkt->thoff, &to);
-	bpflb_counters_packet(flow->counters, pkt->len, reply);
+	iph = ip_hdr(skb);
+	bpflb_rewrite4(skb, iph, (u8 *)(iph + 1) + note, tcp, &to);
+	bpflb_counters_packet(flow->counters, len, reply);
 	this_cpu_inc(bn->counters->bypassed);
-	transmit(bn->net, skb, route_of(dst), n);
+	transmit(bn->net, skb, iph, route_of(dst), n);
 	return true;
+}
+
+/**
+ * bpflb_bypass() - look up the flow of a packet, and send the packet on if it may
+ * @bn: namespace
+ * @skb: the packet, in PREROUTING
+ *
+ * Context: RCU, bottom halves off. Return: whether it was sent. If not it is as
+ * it was, for the stack.
+ */
+struct bpflb_bypassed bpflb_bypass(struct bpflb_net *bn, struct sk_buff *skb)
+{
+	struct bpflb_bypassed done = {};
+	struct bpflb_key4 k;
+	struct bpflb_match m;
+
+	if (!bpflb_packet_key4(skb, bn->id, &k))
+		return done;
+	m = bpflb_flow_find4(&k, bpflb_key4_hash(&k, &bpflb_flow_secret), false);
+	done.flow = m.flow;
+	done.role = m.role;
+	done.looked = true;
+	done.sent = m.flow && send(bn, skb, (u8)k.ns_proto == IPPROTO_TCP, m.flow,
+				   bpflb_role_is_reply(m.role));
+	return done;
 }
 
 /* Is the route one that a packet can be sent on by from PREROUTING? */

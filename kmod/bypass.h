@@ -7,8 +7,23 @@
 
 struct net_device;
 
-bool bpflb_bypass(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt,
-		  const struct bpflb_match *m);
+/**
+ * struct bpflb_bypassed - what has become of a packet
+ * @flow: its flow, if it was looked for and there is one
+ * @role: what the packet is to it
+ * @looked: it was looked for
+ * @sent: the packet was sent, and is the caller's no more
+ *
+ * Fits into two registers.
+ */
+struct bpflb_bypassed {
+	struct bpflb_flow *flow;
+	u8 role;
+	bool looked;
+	bool sent;
+};
+
+struct bpflb_bypassed bpflb_bypass(struct bpflb_net *bn, struct sk_buff *skb);
 void bpflb_bypass_grant(const struct bpflb_match *m, struct sk_buff *skb,
 			const struct net_device *out);
 void bpflb_bypass_end(struct bpflb_flow *flow);

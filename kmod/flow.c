@@ -222,7 +222,7 @@ int bpflb_flow_init(void)
 
 	BUILD_BUG_ON(sizeof(struct bpflb_flow) > 128);
 	/* What a lookup compares is in the first line. */
-	BUILD_BUG_ON(offsetofend(struct bpflb_flow, keys) > 64);
+	BUILD_BUG_ON(offsetofend(struct bpflb_flow, closed) > 64);
 	flow_cache = KMEM_CACHE(bpflb_flow, 0);
 	if (!flow_cache)
 		return -ENOMEM;

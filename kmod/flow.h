@@ -79,24 +79,28 @@ struct bpflb_way {
 
 /**
  * struct bpflb_flow - one balanced connection, or UDP exchange
- * @hash: of each key that it has
- * @seen: jiffies of the last packet, at most a second late
- * @ns_proto: number of the namespace, then IPPROTO_TCP or IPPROTO_UDP in the low byte
  * @addr: BPFLB_ADDR_*
+ * @orig_addrs: those of ORIG
+ * @reply_addrs: those of REPLY
  * @cport: port of the client
  * @vport: port of the service
+ * @orig_ports: both
  * @bport: port of the backend
  * @sport: SNAT: port of this node, to the backend
+ * @reply_ports: both
+ * @ns_proto: number of the namespace, then IPPROTO_TCP or IPPROTO_UDP in the low byte
  * @mport: the client's port between our hooks; @cport unless that was taken
  * @kind: enum bpflb_flow_kind; never changes
  * @state: enum bpflb_flow_state
- * @closed: BPFLB_CLOSED_*, for TCP
+ * @seen: jiffies of the last packet, at most a second late
+ * @refresh: when conntrack is to see a packet again, in the clock of bypass.c;
+ *	0: it need not
  * @flags: BPFLB_FLOW_*
  * @keys: bits of the enum bpflb_key that are in the table; ORIG's bucket lock, and
  *	MID's for adding REPLY
- * @refresh: when conntrack is to see a packet again, in the clock of bypass.c;
- *	0: it need not
  * @bn: its namespace
+ * @hash: of each key that it has
+ * @closed: BPFLB_CLOSED_*, for TCP
  * @be: its backend, a reference; never changes
  * @counters: @be's, or NULL if there was no memory for them
  * @rcu: to free it
@@ -106,22 +110,38 @@ struct bpflb_way {
  * cache line, the first of an IPv4 flow's two.
  */
 struct bpflb_flow {
-	u32 hash[BPFLB_KEYS];
-	u32 seen;
+	union {
+		__be32 addr[BPFLB_ADDRS];
+		struct {
+			u64 orig_addrs;
+			u64 reply_addrs;
+		};
+	};
+	union {
+		struct {
+			__be16 cport;
+			__be16 vport;
+		};
+		u32 orig_ports;
+	};
+	union {
+		struct {
+			__be16 bport;
+			__be16 sport;
+		};
+		u32 reply_ports;
+	};
 	u32 ns_proto;
-	__be32 addr[BPFLB_ADDRS];
-	__be16 cport;
-	__be16 vport;
-	__be16 bport;
-	__be16 sport;
 	__be16 mport;
 	u8 kind;
 	u8 state;
-	u8 closed;
+	u32 seen;
+	u16 refresh;
 	u8 flags;
 	u8 keys;
-	u16 refresh;
 	struct bpflb_net *bn;
+	u32 hash[BPFLB_KEYS];
+	u8 closed;
 
 	struct bpflb_backend *be __aligned(64);
 	struct bpflb_counters __percpu *counters;

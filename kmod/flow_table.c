@@ -6,10 +6,10 @@
  * hashes, taken in ascending order.
  */
 #include <linux/module.h>
-#include <linux/prefetch.h>
 #include <linux/random.h>
 
 #include "flow.h"
+#include "flow_find.h"
 #include "flow_index.h"
 #include "netns.h"
 
@@ -17,7 +17,7 @@ static unsigned int flow_buckets;
 module_param(flow_buckets, uint, 0444);
 MODULE_PARM_DESC(flow_buckets, "buckets that the flow table begins with (default: by processors)");
 
-static hsiphash_key_t hash_key __read_mostly;
+hsiphash_key_t bpflb_flow_secret __read_mostly;
 
 /* The locks of up to three keys, in order. */
 struct lock_set {
@@ -61,110 +61,38 @@ static void lock_set_unlock(const struct lock_set *set)
 	local_bh_enable();
 }
 
-static bool ends_are(const struct bpflb_flow *flow, const struct bpflb_endpoint *a, int a_addr,
-		     __be16 a_port, const struct bpflb_endpoint *b, int b_addr, __be16 b_port)
+static struct bpflb_key4 flow_key4(const struct bpflb_flow *flow, enum bpflb_key key)
 {
-	return flow->addr[a_addr] == a->addr.ip && a_port == a->port &&
-	       flow->addr[b_addr] == b->addr.ip && b_port == b->port;
-}
+	struct bpflb_key4 k = { .ns_proto = flow->ns_proto };
 
-/* Is @t the packet that @flow has in the table under @key? In which role? */
-static bool flow_matches(const struct bpflb_flow *flow, enum bpflb_key key,
-			 const struct bpflb_tuple *t, enum bpflb_role *role)
-{
 	switch (key) {
 	case BPFLB_KEY_ORIG:
-		*role = BPFLB_ROLE_ORIG;
-		return ends_are(flow, &t->src, BPFLB_ADDR_CLIENT, flow->cport,
-				&t->dst, BPFLB_ADDR_SERVICE, flow->vport);
-	case BPFLB_KEY_MID:
-		*role = BPFLB_ROLE_MID_ORIG;
-		if (ends_are(flow, &t->src, BPFLB_ADDR_CLIENT, flow->mport,
-			     &t->dst, BPFLB_ADDR_BACKEND, flow->bport))
-			return true;
-		*role = BPFLB_ROLE_MID_REPLY;
-		return ends_are(flow, &t->src, BPFLB_ADDR_BACKEND, flow->bport,
-				&t->dst, BPFLB_ADDR_CLIENT, flow->mport);
-	case BPFLB_KEY_REPLY:
-		*role = BPFLB_ROLE_REPLY;
-		return ends_are(flow, &t->src, BPFLB_ADDR_BACKEND, flow->bport,
-				&t->dst, BPFLB_ADDR_SNAT, flow->sport);
-	default:
-		return false;
-	}
-}
-
-static void flow_key_tuple(const struct bpflb_flow *flow, enum bpflb_key key,
-			   struct bpflb_tuple *t)
-{
-	memset(t, 0, sizeof(*t));
-	t->family = NFPROTO_IPV4;
-	t->proto = bpflb_flow_proto(flow);
-	switch (key) {
-	case BPFLB_KEY_ORIG:
-		t->src.addr.ip = flow->addr[BPFLB_ADDR_CLIENT];
-		t->src.port = flow->cport;
-		t->dst.addr.ip = flow->addr[BPFLB_ADDR_SERVICE];
-		t->dst.port = flow->vport;
+		k.saddr = flow->addr[BPFLB_ADDR_CLIENT];
+		k.sport = flow->cport;
+		k.daddr = flow->addr[BPFLB_ADDR_SERVICE];
+		k.dport = flow->vport;
 		break;
 	case BPFLB_KEY_MID:
-		t->src.addr.ip = flow->addr[BPFLB_ADDR_CLIENT];
-		t->src.port = flow->mport;
-		t->dst.addr.ip = flow->addr[BPFLB_ADDR_BACKEND];
-		t->dst.port = flow->bport;
+		k.saddr = flow->addr[BPFLB_ADDR_CLIENT];
+		k.sport = flow->mport;
+		k.daddr = flow->addr[BPFLB_ADDR_BACKEND];
+		k.dport = flow->bport;
 		break;
 	default:
-		t->src.addr.ip = flow->addr[BPFLB_ADDR_BACKEND];
-		t->src.port = flow->bport;
-		t->dst.addr.ip = flow->addr[BPFLB_ADDR_SNAT];
-		t->dst.port = flow->sport;
+		k.saddr = flow->addr[BPFLB_ADDR_BACKEND];
+		k.sport = flow->bport;
+		k.daddr = flow->addr[BPFLB_ADDR_SNAT];
+		k.dport = flow->sport;
 		break;
 	}
+	return k;
 }
 
 static void flow_set_hash(struct bpflb_flow *flow, enum bpflb_key key)
 {
-	struct bpflb_tuple t;
+	struct bpflb_key4 k = flow_key4(flow, key);
 
-	flow_key_tuple(flow, key, &t);
-	flow->hash[key] = bpflb_tuple_hash(&t, flow->ns_proto >> 8, &hash_key);
-}
-
-static bool is_mid(enum bpflb_role role)
-{
-	return role == BPFLB_ROLE_MID_ORIG || role == BPFLB_ROLE_MID_REPLY;
-}
-
-/* What a lookup is for, and what it has found so far. */
-struct search {
-	const struct bpflb_tuple *t;
-	u32 ns_proto;
-	bool only_mid;
-	struct bpflb_match found;
-};
-
-static __always_inline bool search_match(struct bpflb_flow *flow, enum bpflb_key key, void *arg)
-{
-	struct search *s = arg;
-	enum bpflb_role role;
-
-	/* Its other line is wanted next; both come together. */
-	prefetch(&flow->be);
-	if (flow->ns_proto != s->ns_proto || !flow_matches(flow, key, s->t, &role))
-		return false;
-	if (!is_mid(role) && s->only_mid)
-		return false;
-	s->found = (struct bpflb_match){ flow, role };
-	return !is_mid(role) || s->only_mid;
-}
-
-static __always_inline struct bpflb_match find(u32 ns, const struct bpflb_tuple *t, u32 hash,
-					       bool only_mid)
-{
-	struct search s = { .t = t, .ns_proto = ns << 8 | t->proto, .only_mid = only_mid };
-
-	bpflb_index_lookup(hash, search_match, &s);
-	return s.found;
+	flow->hash[key] = bpflb_key4_hash(&k, &bpflb_flow_secret);
 }
 
 /**
@@ -179,7 +107,9 @@ static __always_inline struct bpflb_match find(u32 ns, const struct bpflb_tuple 
  */
 struct bpflb_match bpflb_flow_find(const struct bpflb_net *bn, const struct bpflb_tuple *t)
 {
-	return find(bn->id, t, bpflb_tuple_hash(t, bn->id, &hash_key), false);
+	struct bpflb_key4 k = bpflb_key4_of_tuple(t, bn->id);
+
+	return bpflb_flow_find4(&k, bpflb_key4_hash(&k, &bpflb_flow_secret), false);
 }
 
 /**
@@ -191,14 +121,15 @@ struct bpflb_match bpflb_flow_find(const struct bpflb_net *bn, const struct bpfl
  */
 struct bpflb_match bpflb_flow_find_mid(const struct bpflb_net *bn, const struct bpflb_tuple *t)
 {
-	return find(bn->id, t, bpflb_tuple_hash(t, bn->id, &hash_key), true);
+	struct bpflb_key4 k = bpflb_key4_of_tuple(t, bn->id);
+
+	return bpflb_flow_find4(&k, bpflb_key4_hash(&k, &bpflb_flow_secret), true);
 }
 
-/* Another flow under the same key of the same tuple? */
+/* Another flow under the same key. */
 struct rival {
-	const struct bpflb_flow *flow;
+	struct bpflb_key4 k;
 	enum bpflb_key key;
-	struct bpflb_tuple t;
 };
 
 static bool rival_match(struct bpflb_flow *other, enum bpflb_key key, void *arg)
@@ -206,16 +137,14 @@ static bool rival_match(struct bpflb_flow *other, enum bpflb_key key, void *arg)
 	const struct rival *r = arg;
 	enum bpflb_role role;
 
-	return key == r->key && other->ns_proto == r->flow->ns_proto &&
-	       flow_matches(other, key, &r->t, &role);
+	return key == r->key && bpflb_flow_matches4(other, key, &r->k, &role);
 }
 
 /* Caller holds the key's lock. */
 static bool key_is_taken(const struct bpflb_flow *flow, enum bpflb_key key)
 {
-	struct rival r = { .flow = flow, .key = key };
+	struct rival r = { .k = flow_key4(flow, key), .key = key };
 
-	flow_key_tuple(flow, key, &r.t);
 	return bpflb_index_lookup(flow->hash[key], rival_match, &r);
 }
 
@@ -292,21 +221,21 @@ out:
 int bpflb_flow_link_reply(struct bpflb_flow *flow, __be32 addr, __be16 port)
 {
 	struct lock_set locks = {};
-	struct bpflb_tuple t = {
-		.family = NFPROTO_IPV4,
-		.proto = bpflb_flow_proto(flow),
-		.src = { { .ip = flow->addr[BPFLB_ADDR_BACKEND] }, flow->bport },
-		.dst = { { .ip = addr }, port },
+	struct bpflb_key4 k = {
+		.saddr = flow->addr[BPFLB_ADDR_BACKEND],
+		.sport = flow->bport,
+		.daddr = addr,
+		.dport = port,
+		.ns_proto = flow->ns_proto,
 	};
+	u32 hash = bpflb_key4_hash(&k, &bpflb_flow_secret);
 	struct bpflb_match taken;
-	u32 hash;
 	int err;
 
-	hash = bpflb_tuple_hash(&t, flow->ns_proto >> 8, &hash_key);
 	lock_set_add(&locks, flow->hash[BPFLB_KEY_MID]);
 	lock_set_add(&locks, hash);
 	lock_set_lock(&locks);
-	taken = find(flow->ns_proto >> 8, &t, hash, false);
+	taken = bpflb_flow_find4(&k, hash, false);
 	if (flow->flags & BPFLB_FLOW_DEAD) {
 		err = -ENOENT;
 	} else if (flow->keys & BIT(BPFLB_KEY_REPLY)) {
@@ -376,6 +305,6 @@ int bpflb_flow_table_init(void)
 	if (err == -EINVAL)
 		pr_err("flow_buckets=%u is too many\n", flow_buckets);
 	if (!err)
-		get_random_bytes(&hash_key, sizeof(hash_key));
+		get_random_bytes(&bpflb_flow_secret, sizeof(bpflb_flow_secret));
 	return err;
 }

@@ -2,6 +2,7 @@
 /* The four hooks that packets come by, and nothing else. */
 #include <linux/ip.h>
 #include <linux/netfilter_ipv4.h>
+#include <linux/slab.h>
 #include <net/ip.h>
 #include <net/netfilter/ipv4/nf_defrag_ipv4.h>
 
@@ -48,15 +49,16 @@ static unsigned int leave(struct bpflb_net *bn, struct sk_buff *skb, const struc
 	return verdict;
 }
 
-static unsigned int pre_routing(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
+/* A packet that does not bypass the stack. */
+static unsigned int come_in_slowly(struct bpflb_net *bn, struct sk_buff *skb,
+				   struct bpflb_bypassed tried)
 {
-	struct bpflb_net *bn = bpflb_net(state->net);
-	struct bpflb_match m = {};
+	struct bpflb_match m = { tried.flow, tried.role };
 	struct bpflb_packet pkt;
 
-	if (skb->pkt_type != PACKET_HOST || !bpflb_packet_parse4(skb, &pkt))
+	if (!bpflb_packet_parse4(skb, &pkt))
 		return NF_ACCEPT;
-	if (unlikely(ip_hdr(skb)->ihl > 5)) {
+	if (ip_hdr(skb)->ihl > 5) {
 		unsigned int verdict = bpflb_dsr_receive(bn, skb, &pkt, &m);
 
 		if (verdict != NF_ACCEPT)
@@ -64,15 +66,24 @@ static unsigned int pre_routing(void *priv, struct sk_buff *skb, const struct nf
 		if (m.flow)
 			return bpflb_translate_dst(skb, &pkt, &m);
 	}
-	m = bpflb_flow_find(bn, &pkt.tuple);
-	if (m.flow && bpflb_bypass(bn, skb, &pkt, &m))
-		return NF_STOLEN;
+	if (!tried.looked)
+		m = bpflb_flow_find(bn, &pkt.tuple);
 	return come_in(bn, skb, &pkt, &m);
+}
+
+static unsigned int pre_routing(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	struct bpflb_bypassed tried;
+
+	if (skb->pkt_type != PACKET_HOST)
+		return NF_ACCEPT;
+	tried = bpflb_bypass(priv, skb);
+	return tried.sent ? NF_STOLEN : come_in_slowly(priv, skb, tried);
 }
 
 static unsigned int local_out(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
-	struct bpflb_net *bn = bpflb_net(state->net);
+	struct bpflb_net *bn = priv;
 	struct bpflb_packet pkt;
 	struct bpflb_match m;
 	unsigned int verdict;
@@ -97,14 +108,14 @@ static unsigned int post_routing(void *priv, struct sk_buff *skb, const struct n
 	unsigned int verdict;
 
 	local_bh_disable();
-	verdict = leave(bpflb_net(state->net), skb, state->out);
+	verdict = leave(priv, skb, state->out);
 	local_bh_enable();
 	return verdict;
 }
 
 static unsigned int local_in(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
-	return leave(bpflb_net(state->net), skb, NULL);
+	return leave(priv, skb, NULL);
 }
 
 /* The outermost that can be had, so that all others see one story: behind
@@ -139,6 +150,12 @@ static const struct nf_hook_ops hook_ops[] = {
 	},
 };
 
+/* Of a namespace, with itself as @priv. Who lists hooks may be reading it. */
+struct bpflb_hooks {
+	struct rcu_head rcu;
+	struct nf_hook_ops ops[ARRAY_SIZE(hook_ops)];
+};
+
 /**
  * bpflb_hooks_register() - let the namespace's packets come by
  * @bn: namespace
@@ -148,21 +165,33 @@ static const struct nf_hook_ops hook_ops[] = {
  */
 int bpflb_hooks_register(struct bpflb_net *bn)
 {
+	struct bpflb_hooks *hooks;
+	unsigned int i;
 	int err;
 
 	if (bn->hooks)
 		return 0;
+	hooks = kmalloc(sizeof(*hooks), GFP_KERNEL_ACCOUNT);
+	if (!hooks)
+		return -ENOMEM;
+	memcpy(hooks->ops, hook_ops, sizeof(hook_ops));
+	for (i = 0; i < ARRAY_SIZE(hook_ops); i++)
+		hooks->ops[i].priv = bn;
 	err = nf_defrag_ipv4_enable(bn->net);
 	if (err)
-		return err;
-	err = nf_register_net_hooks(bn->net, hook_ops, ARRAY_SIZE(hook_ops));
-	if (err) {
-		nf_defrag_ipv4_disable(bn->net);
-		return err;
-	}
-	bn->hooks = true;
+		goto err_hooks;
+	err = nf_register_net_hooks(bn->net, hooks->ops, ARRAY_SIZE(hook_ops));
+	if (err)
+		goto err_defrag;
+	bn->hooks = hooks;
 	bpflb_gc_start();
 	return 0;
+
+err_defrag:
+	nf_defrag_ipv4_disable(bn->net);
+err_hooks:
+	kfree(hooks);
+	return err;
 }
 
 /**
@@ -177,9 +206,10 @@ void bpflb_hooks_unregister(struct bpflb_net *bn)
 {
 	if (!bn->hooks)
 		return;
-	nf_unregister_net_hooks(bn->net, hook_ops, ARRAY_SIZE(hook_ops));
+	nf_unregister_net_hooks(bn->net, bn->hooks->ops, ARRAY_SIZE(hook_ops));
 	nf_defrag_ipv4_disable(bn->net);
-	bn->hooks = false;
+	kfree_rcu(bn->hooks, rcu);
+	bn->hooks = NULL;
 	bpflb_gc_stop();
 }
 

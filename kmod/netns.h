@@ -12,6 +12,7 @@
 #include "settings.h"
 #include "txn.h"
 
+struct bpflb_hooks;
 struct bpflb_net_counters;
 
 /**
@@ -36,7 +37,7 @@ struct bpflb_net_counters;
  * @n_backends: live ones
  * @n_nodes: live ones
  * @generation: of the configuration
- * @hooks: the netfilter hooks are registered
+ * @hooks: the netfilter hooks, where they are registered
  * @dying: the namespace ends
  * @readdress_late: an address has changed while a transaction was open
  * @txn: the open transaction
@@ -64,7 +65,7 @@ struct bpflb_net {
 	u32 n_backends;
 	u32 n_nodes;
 	u64 generation;
-	bool hooks;
+	struct bpflb_hooks *hooks;
 	bool dying;
 	bool readdress_late;
 	struct bpflb_txn txn;

@@ -57,28 +57,6 @@ void bpflb_counters_add(struct bpflb_counters __percpu *c, enum bpflb_count what
 }
 
 /**
- * bpflb_counters_packet() - count a packet and its bytes
- * @c: counters, or NULL
- * @len: bytes from the IP header on
- * @from_backend: which way it goes
- *
- * Context: bottom halves off.
- */
-void bpflb_counters_packet(struct bpflb_counters __percpu *c, u32 len, bool from_backend)
-{
-	int what = from_backend ? BPFLB_COUNT_PACKETS_OUT : BPFLB_COUNT_PACKETS_IN;
-	struct bpflb_counters *here;
-
-	if (!c)
-		return;
-	here = this_cpu_ptr(c);
-	u64_stats_update_begin(&here->syncp);
-	u64_stats_inc(&here->v[what]);
-	u64_stats_add(&here->v[what + 1], len);
-	u64_stats_update_end(&here->syncp);
-}
-
-/**
  * bpflb_counters_sum() - add what all processors counted to a sum
  * @c: counters, or NULL
  * @sum: by enum bpflb_count

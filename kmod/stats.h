@@ -56,8 +56,30 @@ struct bpflb_net_counters {
 
 struct bpflb_counters __percpu *bpflb_counters_get(struct bpflb_counters __percpu **where);
 void bpflb_counters_add(struct bpflb_counters __percpu *c, enum bpflb_count what, u64 n);
-void bpflb_counters_packet(struct bpflb_counters __percpu *c, u32 len, bool from_backend);
 void bpflb_counters_sum(const struct bpflb_counters __percpu *c, u64 sum[BPFLB_COUNTS]);
+
+/**
+ * bpflb_counters_packet() - count a packet and its bytes
+ * @c: counters, or NULL
+ * @len: bytes from the IP header on
+ * @from_backend: which way it goes
+ *
+ * Context: bottom halves off.
+ */
+static inline void bpflb_counters_packet(struct bpflb_counters __percpu *c, u32 len,
+					 bool from_backend)
+{
+	int what = from_backend ? BPFLB_COUNT_PACKETS_OUT : BPFLB_COUNT_PACKETS_IN;
+	struct bpflb_counters *here;
+
+	if (!c)
+		return;
+	here = this_cpu_ptr(c);
+	u64_stats_update_begin(&here->syncp);
+	u64_stats_inc(&here->v[what]);
+	u64_stats_add(&here->v[what + 1], len);
+	u64_stats_update_end(&here->syncp);
+}
 
 const char *bpflb_drop_name(enum bpflb_drop_reason reason);
 unsigned int bpflb_drop(struct bpflb_net *bn, struct bpflb_service *svc,

@@ -46,34 +46,73 @@ static inline bool bpflb_endpoint_equal(const struct bpflb_endpoint *a,
 	return a->port == b->port && bpflb_addr_equal(&a->addr, &b->addr);
 }
 
-/* An IPv4 endpoint as one number; any fixed order of its bits will do. */
-static inline u64 bpflb_endpoint_fold4(const struct bpflb_endpoint *e)
+/**
+ * struct bpflb_key4 - what the flow of an IPv4 packet is known by
+ * @saddr: source
+ * @daddr: destination
+ * @addrs: both, in the order of the IPv4 header
+ * @sport: port of the source
+ * @dport: port of the destination
+ * @ports: both, in the order of a TCP or UDP header
+ * @ns_proto: number of the namespace, then the protocol in the low byte
+ */
+struct bpflb_key4 {
+	union {
+		struct {
+			__be32 saddr;
+			__be32 daddr;
+		};
+		u64 addrs;
+	};
+	union {
+		struct {
+			__be16 sport;
+			__be16 dport;
+		};
+		u32 ports;
+	};
+	u32 ns_proto;
+};
+
+static inline struct bpflb_key4 bpflb_key4_of_tuple(const struct bpflb_tuple *t, u32 ns)
 {
-	return (u64)(__force u32)e->addr.ip << 16 | (__force u16)e->port;
+	return (struct bpflb_key4){
+		.saddr = t->src.addr.ip,
+		.daddr = t->dst.addr.ip,
+		.sport = t->src.port,
+		.dport = t->dst.port,
+		.ns_proto = ns << 8 | t->proto,
+	};
+}
+
+/* An endpoint as one number; any fixed order of its bits will do. */
+static inline u64 bpflb_fold4(__be32 addr, __be16 port)
+{
+	return (u64)(__force u32)addr << 16 | (__force u16)port;
 }
 
 /**
- * bpflb_tuple_hash() - where a tuple's flow is in the table
- * @t: the tuple
- * @ns: number of the namespace, below 2^24
- * @key: the table's secret
+ * bpflb_key4_hash() - where a flow is in the table
+ * @k: one of its keys
+ * @secret: the table's
  *
- * The same for a tuple and its reverse, so that one walk finds a flow from
+ * The same for a key and its reverse, so that one walk finds a flow from
  * either side. It is keyed since clients choose their addresses and ports; the
  * kernel's hsiphash (SipHash-1-3 on 64 bits) is what it has for hash tables.
  *
  * Context: any. Return: 32 bits, all of them good.
  */
-static inline u32 bpflb_tuple_hash(const struct bpflb_tuple *t, u32 ns, const hsiphash_key_t *key)
+static __always_inline u32 bpflb_key4_hash(const struct bpflb_key4 *k,
+					   const hsiphash_key_t *secret)
 {
-	u64 a = bpflb_endpoint_fold4(&t->src);
-	u64 b = bpflb_endpoint_fold4(&t->dst);
+	u64 a = bpflb_fold4(k->saddr, k->sport);
+	u64 b = bpflb_fold4(k->daddr, k->dport);
 	u64 lo = a < b ? a : b;
 	u64 hi = a < b ? b : a;
 
-	lo |= (u64)(ns & 0xffff) << 48;
-	hi |= (u64)(ns >> 16 << 8 | t->proto) << 48;
-	return hsiphash_4u32(lo, lo >> 32, hi, hi >> 32, key);
+	lo |= (u64)(k->ns_proto >> 16) << 48;
+	hi |= (u64)(k->ns_proto & 0xffff) << 48;
+	return hsiphash_4u32(lo, lo >> 32, hi, hi >> 32, secret);
 }
 
 #endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Finding a flow by a packet's addresses and ports: inline, for each packet does it. */
+#ifndef _BPFLB_FLOW_FIND_H
+#define _BPFLB_FLOW_FIND_H
+
+#include <linux/ip.h>
+#include <linux/prefetch.h>
+#include <linux/siphash.h>
+#include <linux/skbuff.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <net/ip.h>
+
+#include "flow_index.h"
+
+extern hsiphash_key_t bpflb_flow_secret;
+
+/**
+ * bpflb_packet_key4() - read what a flow is known by, if the packet is ordinary
+ * @skb: the packet, its IPv4 header checked by the stack
+ * @ns: number of the namespace
+ * @k: what to fill
+ *
+ * Context: softirq or process, RCU. Return: false if it is none of TCP or UDP, a
+ * fragment, has IP options, or its headers are not all at hand in skb->data:
+ * bpflb_packet_parse4() has a closer look at it.
+ */
+static __always_inline bool bpflb_packet_key4(const struct sk_buff *skb, u32 ns,
+					      struct bpflb_key4 *k)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+	const u32 *ports = (const u32 *)(iph + 1);
+	u32 need = sizeof(*iph);
+
+	if (*(const u8 *)iph != 0x45 || ip_is_fragment(iph))
+		return false;
+	if (iph->protocol == IPPROTO_TCP)
+		need += sizeof(struct tcphdr);
+	else if (iph->protocol == IPPROTO_UDP)
+		need += sizeof(struct udphdr);
+	else
+		return false;
+	if (skb_headlen(skb) < need)
+		return false;
+	k->saddr = iph->saddr;
+	k->daddr = iph->daddr;
+	k->ports = *ports;
+	k->ns_proto = ns << 8 | iph->protocol;
+	return true;
+}
+
+static_assert(BPFLB_ADDR_SERVICE == BPFLB_ADDR_CLIENT + 1);
+static_assert(BPFLB_ADDR_SNAT == BPFLB_ADDR_BACKEND + 1);
+
+/**
+ * bpflb_flow_matches4() - is a packet what a flow has in the table under a key?
+ * @flow: the flow
+ * @key: one of its keys
+ * @k: the packet's addresses and ports
+ * @role: if so, what it is to the flow
+ *
+ * Context: RCU.
+ */
+static __always_inline bool bpflb_flow_matches4(const struct bpflb_flow *flow, enum bpflb_key key,
+						const struct bpflb_key4 *k, enum bpflb_role *role)
+{
+	if (flow->ns_proto != k->ns_proto)
+		return false;
+	if (key == BPFLB_KEY_ORIG) {
+		*role = BPFLB_ROLE_ORIG;
+		return flow->orig_addrs == k->addrs && flow->orig_ports == k->ports;
+	}
+	if (key == BPFLB_KEY_REPLY) {
+		*role = BPFLB_ROLE_REPLY;
+		return flow->reply_addrs == k->addrs && flow->reply_ports == k->ports;
+	}
+	if (flow->addr[BPFLB_ADDR_CLIENT] == k->saddr && flow->addr[BPFLB_ADDR_BACKEND] == k->daddr &&
+	    flow->mport == k->sport && flow->bport == k->dport) {
+		*role = BPFLB_ROLE_MID_ORIG;
+		return true;
+	}
+	*role = BPFLB_ROLE_MID_REPLY;
+	return flow->addr[BPFLB_ADDR_BACKEND] == k->saddr &&
+	       flow->addr[BPFLB_ADDR_CLIENT] == k->daddr &&
+	       flow->bport == k->sport && flow->mport == k->dport;
+}
+
+/* What a lookup is for, and what it has found so far. */
+struct bpflb_search4 {
+	const struct bpflb_key4 *k;
+	bool only_mid;
+	struct bpflb_match found;
+};
+
+static __always_inline bool bpflb_search4_match(struct bpflb_flow *flow, enum bpflb_key key,
+						void *arg)
+{
+	struct bpflb_search4 *s = arg;
+	enum bpflb_role role;
+	bool is_mid = key == BPFLB_KEY_MID;
+
+	/* Its other line is wanted next; so both come together. */
+	prefetch(&flow->be);
+	if (is_mid < s->only_mid || !bpflb_flow_matches4(flow, key, s->k, &role))
+		return false;
+	s->found = (struct bpflb_match){ flow, role };
+	return !is_mid || s->only_mid;
+}
+
+/**
+ * bpflb_flow_find4() - the flow of an IPv4 packet
+ * @k: the packet's addresses and ports
+ * @hash: bpflb_key4_hash()
+ * @only_mid: on its way through; else as it comes in, or maybe out again
+ *
+ * Where two flows match (a service address that is another service's backend),
+ * the one that the packet is still to be translated for wins, unless @only_mid.
+ *
+ * Context: RCU; the flow is valid until it ends. Return: flow NULL if none.
+ */
+static __always_inline struct bpflb_match bpflb_flow_find4(const struct bpflb_key4 *k, u32 hash,
+							   bool only_mid)
+{
+	struct bpflb_search4 s = { .k = k, .only_mid = only_mid };
+
+	bpflb_index_lookup(hash, bpflb_search4_match, &s);
+	return s.found;
+}
+
+#endif
