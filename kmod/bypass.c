@@ -168,11 +168,10 @@ static noinline bool put_note(struct bpflb_net *bn, struct sk_buff *skb,
 }
 
 /* As ip_forward() and ip_output() do, and then to the neighbour. */
-static __always_inline void transmit(struct net *net, struct sk_buff *skb, struct iphdr *iph,
+static __always_inline void transmit(struct net *net, struct sk_buff *skb, u8 tos,
 				     struct rtable *rt, struct neighbour *n)
 {
-	ip_decrease_ttl(iph);
-	skb->priority = rt_tos2priority(iph->tos);
+	skb->priority = rt_tos2priority(tos);
 	skb_forward_csum(skb);
 	skb_clear_tstamp(skb);
 	IP_INC_STATS(net, IPSTATS_MIB_OUTFORWDATAGRAMS);
@@ -222,10 +221,10 @@ static __always_inline bool send(struct bpflb_net *bn, struct sk_buff *skb, bool
 	}
 
 	iph = ip_hdr(skb);
-	bpflb_rewrite4(skb, iph, (u8 *)(iph + 1) + note, tcp, &to);
+	bpflb_rewrite4(skb, iph, (u8 *)(iph + 1) + note, tcp, true, &to);
 	bpflb_counters_packet(flow->counters, len, reply);
 	this_cpu_inc(bn->counters->bypassed);
-	transmit(bn->net, skb, iph, route_of(dst), n);
+	transmit(bn->net, skb, iph->tos, route_of(dst), n);
 	return true;
 }
 

@@ -65,10 +65,10 @@ extern struct bpflb_index __rcu *bpflb_index;
 #define BPFLB_LINK_KEY_MASK	(BIT(BPFLB_LINK_KEY_BITS) - 1)
 #define BPFLB_LINK_STEP_BITS	(BITS_PER_LONG == 64 ? 6 - BPFLB_LINK_KEY_BITS : 0)
 
-/* What the links of a hash have in common. */
+/* What the links of a hash have in common. No tag is 0, as that of no link is. */
 static inline u64 bpflb_link_tag(u32 hash)
 {
-	return BPFLB_LINK_TAG_SHIFT == 48 ? (u64)(hash >> 16) << 48 : 0;
+	return BPFLB_LINK_TAG_SHIFT == 48 ? (u64)(hash >> 16 | 1) << 48 : 0;
 }
 
 static inline bool bpflb_link_has_tag(unsigned long link, u64 tag)
@@ -114,14 +114,14 @@ bpflb_index_lookup(u32 hash, bool (*match)(struct bpflb_flow *flow, enum bpflb_k
 	const struct bpflb_index *index = rcu_dereference(bpflb_index);
 	const struct bpflb_line *line = &index->line[hash & index->mask];
 	const u64 tag = bpflb_link_tag(hash);
+	const unsigned long *at;
 	unsigned long next;
-	int i;
 
 	for (;;) {
-		for (i = 0; i < BPFLB_LINE_LINKS; i++) {
-			unsigned long link = READ_ONCE(line->link[i]);
+		for (at = line->link; at < &line->link[BPFLB_LINE_LINKS]; at++) {
+			unsigned long link = READ_ONCE(*at);
 
-			if (bpflb_link_has_tag(link, tag) && link &&
+			if (bpflb_link_has_tag(link, tag) && (BITS_PER_LONG == 64 || link) &&
 			    match(bpflb_link_flow(link), bpflb_link_key(link), arg))
 				return bpflb_link_flow(link);
 		}

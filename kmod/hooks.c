@@ -50,8 +50,8 @@ static unsigned int leave(struct bpflb_net *bn, struct sk_buff *skb, const struc
 }
 
 /* A packet that does not bypass the stack. */
-static unsigned int come_in_slowly(struct bpflb_net *bn, struct sk_buff *skb,
-				   struct bpflb_bypassed tried)
+static noinline unsigned int come_in_slowly(struct bpflb_net *bn, struct sk_buff *skb,
+					    struct bpflb_bypassed tried)
 {
 	struct bpflb_match m = { tried.flow, tried.role };
 	struct bpflb_packet pkt;

@@ -31,7 +31,7 @@ bool bpflb_rewrite(struct sk_buff *skb, struct bpflb_packet *pkt,
 	if (skb_ensure_writable(skb, pkt->thoff + (tcp ? sizeof(struct tcphdr) :
 							 sizeof(struct udphdr))))
 		return false;
-	bpflb_rewrite4(skb, ip_hdr(skb), skb->data + pkt->thoff, tcp, &to);
+	bpflb_rewrite4(skb, ip_hdr(skb), skb->data + pkt->thoff, tcp, false, &to);
 	pkt->tuple.src = *src;
 	pkt->tuple.dst = *dst;
 	return true;

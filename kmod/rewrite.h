@@ -50,6 +50,7 @@ static inline void bpflb_checksum_adjust(struct sk_buff *skb, __sum16 *check, __
  * @iph: its IPv4 header
  * @th: its TCP or UDP header
  * @tcp: which of them
+ * @hop: one hop further too: TTL - 1
  * @to: the endpoints
  *
  * Checksums are updated by difference (RFC 1624), whether they are finished or
@@ -58,7 +59,7 @@ static inline void bpflb_checksum_adjust(struct sk_buff *skb, __sum16 *check, __
  * Context: any.
  */
 static __always_inline void bpflb_rewrite4(struct sk_buff *skb, struct iphdr *iph, void *th,
-					   bool tcp, const struct bpflb_ends4 *to)
+					   bool tcp, bool hop, const struct bpflb_ends4 *to)
 {
 	__wsum addrs = csum_add(bpflb_difference(iph->saddr, to->saddr),
 				bpflb_difference(iph->daddr, to->daddr));
@@ -76,6 +77,11 @@ static __always_inline void bpflb_rewrite4(struct sk_buff *skb, struct iphdr *ip
 			if (!*check)
 				*check = CSUM_MANGLED_0;
 		}
+	}
+	if (hop) {
+		/* The TTL is the upper byte of its word. */
+		iph->ttl--;
+		addrs = csum_sub(addrs, (__force __wsum)htons(0x0100));
 	}
 	csum_replace_by_diff(&iph->check, addrs);
 	iph->saddr = to->saddr;
