@@ -98,6 +98,15 @@ def iptables(services):
     yield "COMMIT"
 
 
+def iptables_one(s):
+    """What `iptables-restore --noflush` reads to write one service's chains again."""
+    yield "*nat"
+    yield f":{_chain('SVC', s)} - [0:0]"
+    yield from (f":{_chain('SEP', s, i)} - [0:0]" for i in range(len(s.backends)))
+    yield from _iptables_service(s)
+    yield "COMMIT"
+
+
 _NFTABLES = f"""
 table ip kube-proxy {{
 	map service-ips {{ type ipv4_addr . inet_proto . inet_service : verdict; }}

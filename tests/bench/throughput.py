@@ -95,22 +95,33 @@ def wrk(path, address, options):
 
 def cases():
     """(fields of its records, name of the service, what measures it)."""
-    yield {"bench": "throughput", "unit": "Gbit/s", "case": "iperf3 tcp"}, "iperf", \
-        iperf
+    yield {"bench": "throughput", "unit": "Gbit/s", "case": "iperf3 tcp"}, "iperf", iperf
     for name, options in HTTP.items():
         yield ({"bench": "http", "unit": "requests/s", "case": name}, "web",
                functools.partial(wrk, options=options))
 
 
+def run_case(paths, turns, fields, service, measure):
+    from path import SERVER
+    from record import record, say
+    vip = next(s.vip for s in services() if s.name == service)
+    values = {who: [] for who, _ in paths}
+    for turn in range(turns):
+        for who, path in paths:
+            values[who].append(measure(path, SERVER if who == "routing" else vip))
+            say(f"{fields['case']}, turn {turn + 1} of {turns}, {who}: "
+                f"{values[who][-1]:.3g} {fields['unit']}")
+    for who, _ in paths:
+        record(**fields, who=who, value=round(statistics.median(values[who]), 3), turns=turns,
+               spread=round(max(values[who]) - min(values[who]), 3))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one short turn")
+    parser.add_argument("--quick", action="store_true", help="one turn")
     args = parser.parse_args()
     from net import module
-    from path import SERVER, Path
-    from record import record, say
-    turns = 1 if args.quick else TURNS
-    vips = {s.name: s.vip for s in services()}
+    from path import Path
     module.reload(mode="snat")
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory())
@@ -121,16 +132,7 @@ def main():
             serve(path, f"{directory}/{number}")
             paths.append((who, path))
         for fields, service, measure in cases():
-            values = {who: [] for who, _ in paths}
-            for turn in range(turns):
-                for who, path in paths:
-                    address = SERVER if who == "routing" else vips[service]
-                    values[who].append(measure(path, address))
-                    say(f"{fields['case']}, turn {turn + 1} of {turns}, {who}: "
-                        f"{values[who][-1]:.3g} {fields['unit']}")
-            for who, _ in paths:
-                record(**fields, who=who, value=round(statistics.median(values[who]), 3),
-                       turns=turns, spread=round(max(values[who]) - min(values[who]), 3))
+            run_case(paths, 1 if args.quick else TURNS, fields, service, measure)
 
 
 if __name__ == "__main__":
