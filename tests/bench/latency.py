@@ -3,10 +3,10 @@
 """latency.py [--quick]: the first packet of a flow, at few services and at many.
 
 Runs in a guest with one processor (tests/lab/run uml-up), best itself on one
-processor (taskset), MEM=4G; build tests/bench first. What is measured is a connection's SYN, through the balancer to
-the service that was added last, and its answer back. Services that are never
-asked have one backend, and nftables goes to it without a choice (see
-services.nftables()). Prints a JSON record a line.
+processor (taskset), MEM=4G; build tests/bench first. What is measured is a
+connection's SYN, through the balancer to the service that was added last, and its
+answer back. Services that are never asked have one backend, and nftables goes to it
+without a choice (see services.nftables()). Prints a JSON record a line.
 """
 import argparse
 import os

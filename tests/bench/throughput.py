@@ -4,10 +4,10 @@
 
 Runs in a guest with one processor (tests/lab/run uml-up), best itself on one
 processor (taskset): what is measured is all the work of client, balancer and
-server together. All offloads are on, so TCP's
-packets are as large as GSO and GRO make them. In DSR, bpflb's and IPVS', answers
-take a link of their own. Each path is measured in several turns, and a value is
-their median. Prints a JSON record a line.
+server together. All offloads are on, so TCP's packets are as large as GSO and GRO
+make them. In DSR, bpflb's and IPVS', answers take a link of their own. Each path is
+measured in several turns, and a value is their median. Prints a JSON record a line;
+one with "error" is a case that failed.
 """
 import argparse
 import contextlib
@@ -79,7 +79,7 @@ def iperf(path, address):
     """Gbit/s, as the server has received."""
     from path import CLIENT
     out = json.loads(path.run(CLIENT, ["iperf3", "-c", address, "-p", str(IPERF_PORT), "-J",
-                                       "-t", str(SECONDS), "-O", "0.2"]))
+                                       "-t", str(SECONDS), "-O", "0.2"], timeout=20))
     return out["end"]["sum_received"]["bits_per_second"] / 1e9
 
 
@@ -87,7 +87,7 @@ def wrk(path, address, options):
     """Requests per second."""
     from path import CLIENT
     out = path.run(CLIENT, ["wrk", "-t", "1", "-c", "16", "-d", f"{SECONDS}s", *options,
-                            f"http://{address}:{WEB_PORT}/"])
+                            f"http://{address}:{WEB_PORT}/"], timeout=20)
     if "Non-2xx" in out:
         raise AssertionError(f"wrk: {out}")
     return float(re.search(r"^Requests/sec: *([0-9.]+)", out, re.MULTILINE).group(1))
@@ -102,18 +102,27 @@ def cases():
 
 
 def run_case(paths, turns, fields, service, measure):
+    """Measures each path in turn; one that fails is asked no more, and recorded as that."""
     from path import SERVER
     from record import record, say
     vip = next(s.vip for s in services() if s.name == service)
-    values = {who: [] for who, _ in paths}
+    values, errors = {who: [] for who, _ in paths}, {}
     for turn in range(turns):
         for who, path in paths:
-            values[who].append(measure(path, SERVER if who == "routing" else vip))
+            if who in errors:
+                continue
+            try:
+                values[who].append(measure(path, SERVER if who == "routing" else vip))
+            except (AssertionError, subprocess.TimeoutExpired) as e:
+                errors[who] = str(e)
             say(f"{fields['case']}, turn {turn + 1} of {turns}, {who}: "
-                f"{values[who][-1]:.3g} {fields['unit']}")
+                f"{errors.get(who) or format(values[who][-1], '.3g')} {fields['unit']}")
     for who, _ in paths:
-        record(**fields, who=who, value=round(statistics.median(values[who]), 3), turns=turns,
-               spread=round(max(values[who]) - min(values[who]), 3))
+        if who in errors:
+            record(**fields, who=who, error=errors[who])
+        else:
+            record(**fields, who=who, value=round(statistics.median(values[who]), 3), turns=turns,
+                   spread=round(max(values[who]) - min(values[who]), 3))
 
 
 def main():
