@@ -2,12 +2,12 @@
 /*
  * connect - how long the first packet of a connection is answered
  *
- *	connect CLIENT SERVER LISTEN-PORT ADDRESS PORT SAMPLES
+ *	connect CLIENT SERVER LISTEN-PORT ADDRESS PORT FIRST-PORT SAMPLES
  *
  * Listens in the network namespace SERVER (a path), connects from CLIENT to
  * ADDRESS:PORT, which must lead there, and prints for each connection the time
- * from its SYN to the answer, in ns. Each is from another port, and so a new
- * flow to all in between.
+ * from its SYN to the answer, in ns. Each is from another port, the first from
+ * FIRST-PORT, and so a new flow to all in between.
  *
  * The times are the kernel's, of when the two passed the client's device: what
  * a system call costs, which in User Mode Linux is more than all else, is not
@@ -34,8 +34,6 @@
 #include <unistd.h>
 
 #define WARM_UP		64	/* connections that are not counted: ARP, caches */
-#define FIRST_PORT	2000	/* of the client; below those of net.ipv4.ip_local_port_range */
-#define SAMPLES_MAX	30000
 
 /** struct seen - a packet that passed the client's device */
 struct seen {
@@ -160,30 +158,30 @@ static int64_t sample(int listener, int tap, const struct sockaddr_in *to, uint1
 int main(int argc, char **argv)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET };
-	int listener, tap, samples, i;
+	int listener, tap, port, warm, end;
 	int64_t took;
 
-	if (argc != 7 || !inet_aton(argv[4], &to.sin_addr)) {
-		fputs("usage: connect CLIENT SERVER LISTEN-PORT ADDRESS PORT SAMPLES\n", stderr);
+	if (argc != 8 || !inet_aton(argv[4], &to.sin_addr)) {
+		fputs("usage: connect CLIENT SERVER LISTEN-PORT ADDRESS PORT FIRST-PORT SAMPLES\n",
+		      stderr);
 		return 1;
 	}
 	to.sin_port = htons(atoi(argv[5]));
-	samples = atoi(argv[6]);
-	if (samples > SAMPLES_MAX)
-		samples = SAMPLES_MAX;
+	port = atoi(argv[6]);
+	warm = port + WARM_UP;
+	end = warm + atoi(argv[7]);
 	enter(argv[2]);
 	listener = make_socket(atoi(argv[3]));
 	if (listen(listener, 16))
 		die("listen");
 	enter(argv[1]);
 	tap = make_tap();
-	for (i = 0; i < WARM_UP + samples; i++) {
-		took = sample(listener, tap, &to, FIRST_PORT + i);
-		if (i < WARM_UP)
+	for (; port < end; port++) {
+		took = sample(listener, tap, &to, port);
+		if (port < warm)
 			continue;
 		if (took < 0) {
-			fprintf(stderr, "connect: port %d: a SYN was sent or answered twice\n",
-				FIRST_PORT + i);
+			fprintf(stderr, "connect: port %d: a SYN was sent or answered twice\n", port);
 			return 1;
 		}
 		printf("%lld\n", (long long)took);

@@ -8,6 +8,7 @@ in --quick too. Then it and its peers get as many as the slowest of them loads i
 seconds, in the shape that kube-proxy writes. Prints a JSON record a line.
 """
 import argparse
+import dataclasses
 import os
 import statistics
 import subprocess
@@ -22,7 +23,7 @@ sys.path[:0] = [os.path.dirname(HERE), HERE]
 SERVICES, BACKENDS = 44_000, 250_000
 PEERS_SERVICES, QUICK_PEERS_SERVICES = 2_000, 500
 PEERS_BACKENDS = 3                      # of each service
-UPDATES = 20
+UPDATES, DUMP_TURNS = 20, 3
 DUMPS = {"dump": ["save"], "dump, JSON": ["-j", "save"],
          "dump of services, JSON": ["-j", "service", "list"],
          "dump of backends, JSON": ["-j", "backend", "list"]}
@@ -77,12 +78,12 @@ def tell(unit, case, who, value, services, backends, **fields):
 
 
 def median_ms(change):
-    """Of @change(n), which returns the seconds it took, or None to have its call timed."""
+    """Of @change(n), which makes a change for the n-th time."""
     times = []
     for n in range(UPDATES):
         start = time.monotonic()
-        took = change(n)
-        times.append(1000 * (took or time.monotonic() - start))
+        change(n)
+        times.append(1000 * (time.monotonic() - start))
     return statistics.median(times)
 
 
@@ -98,71 +99,86 @@ def memory():
     return 1024 * least
 
 
-def bpflb_memory(space, many):
-    """The configuration loaded for the first time, services first."""
+def bpflb_load(space, many, size):
+    """Loads all for the first time, services first, and then at once."""
     from net.cluster import LBADM
-    from services import bpflb
-    import dataclasses
-    bare = space.file("bare", bpflb([dataclasses.replace(s, backends=()) for s in many]))
-    size = {"services": SERVICES, "backends": BACKENDS, "cpus": os.cpu_count()}
+    from services import NODES, bpflb
+    where = f"node {NODES[1]}"
+    full = space.file("full", bpflb(many, where))
+    bare = space.file("bare", bpflb([dataclasses.replace(s, backends=()) for s in many], where))
     at = [memory()]
-    for file in (bare, f"{space.directory.name}/full"):
+    for file in (bare, full):
         space.run([LBADM, "apply", file])
         at.append(memory())
-    tell("bytes", "memory per service", "bpflb", (at[1] - at[0]) / SERVICES, **size)
-    tell("bytes", "memory per backend", "bpflb", (at[2] - at[1]) / BACKENDS, **size)
+    cpus = os.cpu_count()
+    tell("bytes", "memory per service", "bpflb", (at[1] - at[0]) / SERVICES, **size, cpus=cpus)
+    tell("bytes", "memory per backend", "bpflb", (at[2] - at[1]) / BACKENDS, **size, cpus=cpus)
+    space.run([LBADM, "apply", os.devnull])
+    tell("s", "apply 44k/250k", "bpflb", space.run([LBADM, "apply", full]), **size)
+    tell("s", "apply again, nothing changed", "bpflb", space.run([LBADM, "apply", full]), **size)
 
 
-def bpflb_large(space):
+def bpflb_update(space, one, size):
+    """Changes service @one: by a message of our own, then with the start of a program."""
     from net import genl
+    from net.cluster import LBADM
+    backend, port = one.backends[0], one.backend_port
+    writer = genl.Writer(_SPACE)
+
+    def message(n):
+        writer.backend_set(one.name, backend, port, 2 + n)
+
+    def backend_set(n):
+        space.run([LBADM, "backend", "set", one.name, f"{backend}:{port}", "weight", f"{2 + n}"])
+
+    def service_set(n):
+        space.run([LBADM, "service", "set", one.name, "policy", ("local", "cluster")[n % 2]])
+
+    for case, change in (("one update", message), ("one update, lbadm backend set", backend_set),
+                         ("one update, lbadm service set", service_set),
+                         ("lbadm -V, for comparison", lambda n: space.run([LBADM, "-V"]))):
+        tell("ms", case, "bpflb", median_ms(change), **size)
+    writer.close()
+
+
+def bpflb_large(space, turns):
     from net.cluster import LBADM
     import services
     many = services.many(SERVICES, BACKENDS)
-    full = space.file("full", services.bpflb(many, f"node {services.NODES[1]}"))
-    empty = space.file("empty", [])
     size = {"services": SERVICES, "backends": BACKENDS}
-    bpflb_memory(space, many)
-    space.run([LBADM, "apply", empty])
-    tell("s", "apply 44k/250k", "bpflb", space.run([LBADM, "apply", full]), **size)
-    tell("s", "apply again, nothing changed", "bpflb", space.run([LBADM, "apply", full]), **size)
-    one = many[SERVICES // 2]
-    writer = genl.Writer(_SPACE)
-    tell("ms", "one update", "bpflb", median_ms(
-        lambda n: writer.backend_set(one.name, one.backends[0], one.backend_port, 2 + n)), **size)
-    writer.close()
-    tell("ms", "one update, lbadm backend set", "bpflb", median_ms(lambda n: space.run(
-        [LBADM, "backend", "set", one.name, f"{one.backends[0]}:{one.backend_port}",
-         "weight", f"{2 + n}"])), **size)
-    tell("ms", "one update, lbadm service set", "bpflb", median_ms(lambda n: space.run(
-        [LBADM, "service", "set", one.name, "policy", ("local", "cluster")[n % 2]])), **size)
-    tell("ms", "lbadm -V, for comparison", "bpflb", median_ms(lambda n: space.run([LBADM, "-V"])), **size)
+    bpflb_load(space, many, size)
+    bpflb_update(space, many[SERVICES // 2], size)
     for case, words in DUMPS.items():
-        tell("s", case, "bpflb", statistics.median(space.run([LBADM, *words]) for _ in range(3)), **size)
-    space.run([LBADM, "apply", empty])
+        times = [space.run([LBADM, *words]) for _ in range(turns)]
+        tell("s", case, "bpflb", statistics.median(times), **size)
+    space.run([LBADM, "apply", os.devnull])
 
 
 def peers(space, many):
-    """(name, what loads all, what changes one service, what takes all away); each an argv, a file."""
+    """(name, what loads all, what changes one service for the n-th time, what takes all away)."""
     from net.cluster import LBADM
     import services
     one = many[len(many) // 2]
-    chains = [f"flush chain ip kube-proxy service-{one.name}"]
-    chains += [f"flush chain ip kube-proxy endpoint-{one.name}-{i}" for i in range(len(one.backends))]
-    file = space.file
-    return [
-        ("bpflb", ([LBADM, "apply", file("bpflb", services.bpflb(many))], None),
-         ([LBADM, "service", "set", one.name, "policy", "cluster"], None),
-         ([LBADM, "apply", os.devnull], None)),
-        ("nftables", (["nft", "-f", file("nftables", services.nftables(many))], None),
-         (["nft", "-f", file("nftables-one", [*chains, *services.nftables_service(one)])], None),
-         (["nft", "flush", "ruleset"], None)),
-        ("iptables", (["iptables-legacy-restore", file("iptables", services.iptables(many))], None),
-         (["iptables-legacy-restore", "--noflush", file("iptables-one", services.iptables_one(one))], None),
-         (["iptables-legacy", "-t", "nat", "-F"], None)),
-        ("ipvs", (["ipvsadm", "-R"], file("ipvs", services.ipvs(many))),
-         (["ipvsadm", "-e", "-t", f"{one.vip}:{one.port}", "-r",
-           f"{one.backends[0]}:{one.backend_port}", "-m", "-w", "2"], None),
-         (["ipvsadm", "-C"], None))]
+    backend = f"{one.backends[0]}:{one.backend_port}"
+    bpflb = space.file("bpflb", services.bpflb(many))
+    nft = space.file("nftables", services.nftables(many))
+    nft_one = space.file("nftables-one", services.nftables_again(one))
+    iptables = space.file("iptables", services.iptables(many))
+    iptables_one = space.file("iptables-one", services.iptables_again(one))
+    ipvs = space.file("ipvs", services.ipvs(many))
+    return [("bpflb", lambda: space.run([LBADM, "apply", bpflb]),
+             lambda n: space.run([LBADM, "backend", "set", one.name, backend, "weight", f"{2 + n}"]),
+             lambda: space.run([LBADM, "apply", os.devnull])),
+            ("nftables", lambda: space.run(["nft", "-f", nft]),
+             lambda n: space.run(["nft", "-f", nft_one]),
+             lambda: space.run(["nft", "flush", "ruleset"])),
+            ("iptables", lambda: space.run(["iptables-legacy-restore", iptables]),
+             lambda n: space.run(["iptables-legacy-restore", "--noflush", iptables_one]),
+             lambda: space.run(["iptables-legacy", "-t", "nat", "-F"])),
+            ("ipvs", lambda: space.run(["ipvsadm", "-R"], stdin=ipvs),
+             lambda n: space.run(["ipvsadm", "-e", "-t", f"{one.vip}:{one.port}", "-r", backend,
+                                  "-m", "-w", f"{2 + n}"]),
+             lambda: space.run(["ipvsadm", "-C"]))]
 
 
 def compare(space, count):
@@ -170,19 +186,19 @@ def compare(space, count):
     many = services.many(count, PEERS_BACKENDS * count)
     size = {"services": count, "backends": PEERS_BACKENDS * count}
     for who, load, update, clear in peers(space, many):
-        tell("s", "load", who, space.run(*load), **size)
-        tell("ms", "one update, by a program", who, median_ms(lambda n, u=update: space.run(*u)), **size)
-        space.run(*clear)
+        tell("s", "load", who, load(), **size)
+        tell("ms", "one update, by a program", who, median_ms(update), **size)
+        clear()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="peers with fewer services")
+    parser.add_argument("--quick", action="store_true", help="peers with fewer services, one dump")
     args = parser.parse_args()
     from net import module
     module.reload(mode="snat")
     with Space() as space:
-        bpflb_large(space)
+        bpflb_large(space, 1 if args.quick else DUMP_TURNS)
         compare(space, QUICK_PEERS_SERVICES if args.quick else PEERS_SERVICES)
 
 

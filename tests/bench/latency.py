@@ -6,11 +6,15 @@ Runs in a guest with one processor (tests/lab/run uml-up), best itself on one
 processor (taskset), MEM=4G; build tests/bench first. What is measured is a
 connection's SYN, through the balancer to the service that was added last, and its
 answer back. Services that are never asked have one backend, and nftables goes to it
-without a choice (see services.nftables()). Prints a JSON record a line.
+without a choice (see services.nftables()). Prints a JSON record a line; one with
+"error" is a case that failed.
 """
 import argparse
+import contextlib
 import os
+import subprocess
 import sys
+import time
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -18,18 +22,20 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [os.path.dirname(HERE), HERE]
 
 CONNECT = f"{TOP}/build/bench/connect"
+FIELDS = {"bench": "latency", "unit": "us", "case": "first packet"}
 SIZES = [1, 1000, 10000, 30000]
 SAMPLES = 2000
+FIRST_PORT, PORTS = 2000, 1000     # of the client, and how many for each turn
 PARTS = 8       # a peer's samples are from several turns: what disturbs one doesn't shift all
 
 
-def measure(path, address, port, samples):
-    """How many us each of @samples new connections to @address took."""
+def measure(path, address, port, first, samples):
+    """How many us each of @samples new connections to @address took, from port @first on."""
     from net import ns
     from path import CLIENT, NODE
     from services import BACKEND_PORT
     out = path.run(CLIENT, [CONNECT, f"{ns.RUN}/{path.ns(CLIENT)}", f"{ns.RUN}/{path.ns(NODE)}",
-                            str(BACKEND_PORT), address, str(port), str(samples)])
+                            str(BACKEND_PORT), address, str(port), str(first), str(samples)])
     return [int(line) / 1000 for line in out.split()]
 
 
@@ -46,16 +52,14 @@ def tell(who, services, samples):
     from record import percentile, record, say
     say(f"first packet, {services} services, {who}: {percentile(samples, 50):.1f} us")
     for percent in (50, 99):
-        record(bench="latency", unit="us", case="first packet", who=who, services=services,
-               percentile=percent, value=round(percentile(samples, percent), 2), samples=len(samples))
+        record(**FIELDS, who=who, services=services, percentile=percent,
+               value=round(percentile(samples, percent), 2), samples=len(samples))
 
 
 def at(size, samples):
     """Each peer on a path of its own, all with @size services, asked in turn."""
-    import contextlib
-    import time
     from path import SERVER, Path
-    from record import say
+    from record import record, say
     from services import BACKEND_PORT, many
     services = many(size, size, last=[SERVER])
     with contextlib.ExitStack() as stack:
@@ -66,12 +70,20 @@ def at(size, samples):
             setup(path, services)
             say(f"{size} services, {who}: loaded in {time.monotonic() - start:.1f} s")
             asked.append((who, path, (services[-1].vip, services[-1].port)))
-        times = {who: [] for who, _, _ in asked}
-        for _ in range(PARTS):
+        times, errors = {who: [] for who, _, _ in asked}, {}
+        for part in range(PARTS):
             for who, path, to in asked:
-                times[who] += measure(path, *to, samples // PARTS)
+                if who in errors:
+                    continue
+                try:
+                    times[who] += measure(path, *to, FIRST_PORT + PORTS * part, samples // PARTS)
+                except (AssertionError, subprocess.TimeoutExpired) as e:
+                    errors[who] = str(e).rsplit("\n", 1)[-1]
     for who, _, _ in asked:
-        tell(who, size, times[who])
+        if who in errors:
+            record(**FIELDS, who=who, services=size, error=errors[who])
+        else:
+            tell(who, size, times[who])
 
 
 def main():

@@ -98,7 +98,7 @@ def iptables(services):
     yield "COMMIT"
 
 
-def iptables_one(s):
+def iptables_again(s):
     """What `iptables-restore --noflush` reads to write one service's chains again."""
     yield "*nat"
     yield f":{_chain('SVC', s)} - [0:0]"
@@ -141,6 +141,13 @@ def nftables_service(s, choose=True):
         chain = f"endpoint-{s.name}-{i}"
         yield f"add rule ip kube-proxy {chain} ip saddr {b} jump mark-for-masquerade"
         yield f"add rule ip kube-proxy {chain} meta l4proto tcp dnat to {b}:{s.backend_port}"
+
+
+def nftables_again(s):
+    """What `nft -f` reads to write one service's chains again."""
+    yield f"flush chain ip kube-proxy service-{s.name}"
+    yield from (f"flush chain ip kube-proxy endpoint-{s.name}-{i}" for i in range(len(s.backends)))
+    yield from nftables_service(s)
 
 
 def nftables(services, choose=True):
