@@ -20,6 +20,20 @@ void attrs_parse(const struct nlmsghdr *nlh, struct nlattr **attrs, int max)
 }
 
 /**
+ * attrs_find - find one of a message's attributes
+ * @nlh: the message
+ * @type: which
+ *
+ * Return: the first of that type, or NULL.
+ */
+const struct nlattr *attrs_find(const struct nlmsghdr *nlh, int type)
+{
+	struct genlmsghdr *header = genlmsg_hdr((struct nlmsghdr *)nlh);
+
+	return nla_find(genlmsg_attrdata(header, 0), genlmsg_attrlen(header, 0), type);
+}
+
+/**
  * attrs_parse_nest - find the attributes in an attribute
  * @nest: the attribute, or NULL
  * @attrs: the result, as of attrs_parse()
@@ -119,4 +133,17 @@ void attr_string(const struct nlattr *attr, char *text, size_t room)
 	int length = attr ? nla_len(attr) : 0;
 
 	snprintf(text, room, "%.*s", length, length ? (const char *)nla_data(attr) : "");
+}
+
+/**
+ * attr_text - a string where it is
+ * @attr: the attribute, or NULL
+ *
+ * Return: its text; empty if there is none that ends within the attribute.
+ */
+const char *attr_text(const struct nlattr *attr)
+{
+	if (!attr || !memchr(nla_data(attr), '\0', nla_len(attr)))
+		return "";
+	return nla_data(attr);
 }

@@ -18,6 +18,7 @@
 
 void attrs_parse(const struct nlmsghdr *nlh, struct nlattr **attrs, int max);
 void attrs_parse_nest(const struct nlattr *nest, struct nlattr **attrs, int max);
+const struct nlattr *attrs_find(const struct nlmsghdr *nlh, int type);
 uint8_t attrs_command(const struct nlmsghdr *nlh);
 
 uint8_t attr_u8(const struct nlattr *attr);
@@ -27,6 +28,7 @@ uint64_t attr_u64(const struct nlattr *attr);
 uint16_t attr_port(const struct nlattr *attr);
 void attr_address(const struct nlattr *attr, struct address *address);
 void attr_string(const struct nlattr *attr, char *text, size_t room);
+const char *attr_text(const struct nlattr *attr);
 
 /* Each attribute of a message, for those that are repeated. */
 #define attrs_for_each(attr, nlh, left)						\

@@ -12,6 +12,7 @@
 #include "objects.h"
 
 #define NETNS_DIR "/run/netns/"
+#define OUTPUT_BUFFER (256 * 1024)
 
 /**
  * struct flags - options that end the run before a command does anything
@@ -175,6 +176,15 @@ static int run(struct context *context)
 	return command->run ? command->run(context) : write_run(context, command);
 }
 
+/* A large configuration is tens of MB: in few calls, unless someone watches. */
+static void buffer_output(void)
+{
+	static char buffer[OUTPUT_BUFFER];
+
+	if (!isatty(STDOUT_FILENO))
+		setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
+}
+
 int main(int argc, char **argv)
 {
 	struct context context = { 0 };
@@ -182,6 +192,7 @@ int main(int argc, char **argv)
 
 	/* Who reads us may have seen enough: that is an error of write(), and no death. */
 	signal(SIGPIPE, SIG_IGN);
+	buffer_output();
 	line_from_args(&context.line, argc, argv);
 	code = run(&context);
 	errno = 0;

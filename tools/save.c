@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "args.h"
+#include "attrs.h"
 #include "mem.h"
 #include "objects.h"
 
@@ -27,12 +28,14 @@ struct snapshot {
 /**
  * struct entry - a message, and what it is sorted by
  * @nlh: the message
- * @name: of the service, or empty
+ * @name: of the service, in the message, or empty
  * @endpoint: of the backend, or the node's address, or empty
+ *
+ * There may be a million.
  */
 struct entry {
 	const struct nlmsghdr *nlh;
-	char name[BPFLB_NAME_MAX];
+	const char *name;
 	struct endpoint endpoint;
 };
 
@@ -104,8 +107,7 @@ static struct entry *entry_add(struct entries *entries, const struct nlmsghdr *n
 	entries->entries = mem_grow(entries->entries, &entries->room, entries->count + 1,
 				    sizeof(*entries->entries));
 	entry = &entries->entries[entries->count++];
-	memset(entry, 0, sizeof(*entry));
-	entry->nlh = nlh;
+	*entry = (struct entry){ .nlh = nlh, .name = "" };
 	return entry;
 }
 
@@ -121,9 +123,21 @@ static int entry_compare(const void *left, const void *right)
 	return order;
 }
 
+/* They come in the order of their making, which for what was saved once is this one. */
+static bool entries_sorted(const struct entries *entries)
+{
+	size_t i;
+
+	for (i = 1; i < entries->count; i++) {
+		if (entry_compare(&entries->entries[i - 1], &entries->entries[i]) > 0)
+			return false;
+	}
+	return true;
+}
+
 static void entries_sort(struct entries *entries)
 {
-	if (entries->count)
+	if (!entries_sorted(entries))
 		qsort(entries->entries, entries->count, sizeof(*entries->entries),
 		      entry_compare);
 }
@@ -143,26 +157,23 @@ static void sort_nodes(const struct messages *messages, struct entries *entries)
 static void sort_services(const struct messages *messages, struct entries *entries)
 {
 	const struct nlmsghdr *nlh;
-	struct service service;
 
-	messages_for_each(nlh, messages) {
-		service_decode(nlh, &service);
-		strcpy(entry_add(entries, nlh)->name, service.name);
-	}
+	messages_for_each(nlh, messages)
+		entry_add(entries, nlh)->name =
+			attr_text(attrs_find(nlh, BPFLB_SERVICE_A_NAME));
 	entries_sort(entries);
 }
 
 static void sort_backends(const struct messages *messages, struct entries *entries)
 {
 	const struct nlmsghdr *nlh;
-	struct backend backend;
 	struct entry *entry;
 
 	messages_for_each(nlh, messages) {
-		backend_decode(nlh, &backend);
 		entry = entry_add(entries, nlh);
-		strcpy(entry->name, backend.service);
-		entry->endpoint = backend.endpoint;
+		entry->name = attr_text(attrs_find(nlh, BPFLB_BACKEND_A_SERVICE));
+		attr_address(attrs_find(nlh, BPFLB_BACKEND_A_ADDR), &entry->endpoint.address);
+		entry->endpoint.port = attr_port(attrs_find(nlh, BPFLB_BACKEND_A_PORT));
 	}
 	entries_sort(entries);
 }
@@ -185,7 +196,7 @@ static void write_text(const struct entries *nodes, const struct entries *servic
 		service_words(stdout, &service, false);
 		putchar('\n');
 		while (b < backends->count &&
-		       strcmp(backends->entries[b].name, service.name) <= 0) {
+		       strcmp(backends->entries[b].name, services->entries[i].name) <= 0) {
 			backend_decode(backends->entries[b++].nlh, &backend);
 			fputs("backend add ", stdout);
 			backend_words(stdout, &backend, false);

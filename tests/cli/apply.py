@@ -6,8 +6,8 @@ import random
 import threading
 import time
 
-import genl
 from lb import REFUSED, fails, in_space, parsed
+from net import genl
 from net.ktap import check, equal, eventually
 
 SAVED = """\

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A transaction held open, which lbadm never does: the interface's own messages."""
+"""The interface's own messages: a transaction held open, or a change without a process for it."""
 import os
 import socket
 import struct
@@ -10,7 +10,8 @@ _GENERIC, _CONTROL = 16, 16
 _GETFAMILY, _FAMILY_ID, _FAMILY_NAME = 3, 1, 2
 _REQUEST, _ACK = 1, 4
 _ERROR = 2
-_NODE_ADD, _BEGIN, _COMMIT, _ABORT = 12, 19, 20, 21
+_BACKEND_SET, _NODE_ADD, _BEGIN, _COMMIT, _ABORT = 9, 12, 19, 20, 21
+_BACKEND_SERVICE, _BACKEND_ADDR, _BACKEND_PORT, _BACKEND_WEIGHT = 3, 4, 5, 6
 _NODE_ADDR, _TXN_FLAGS, _REPLACE = 3, 2, 1
 
 
@@ -55,6 +56,13 @@ class Writer:
 
     def node_add(self, address):
         self._send(self._family, _NODE_ADD, _attr(_NODE_ADDR, socket.inet_aton(address)))
+
+    def backend_set(self, service, address, port, weight):
+        self._send(self._family, _BACKEND_SET,
+                   _attr(_BACKEND_SERVICE, service.encode() + b"\0") +
+                   _attr(_BACKEND_ADDR, socket.inet_aton(address)) +
+                   _attr(_BACKEND_PORT, struct.pack("!H", port)) +
+                   _attr(_BACKEND_WEIGHT, struct.pack("=I", weight)))
 
     def commit(self):
         self._send(self._family, _COMMIT)
