@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/percpu.h>
+#include <linux/prandom.h>
 #include <linux/random.h>
 
 #include "backend.h"
@@ -14,6 +16,23 @@
 /* Ports tried for a flow whose MID tuple is taken. */
 #define MPORT_TRIES 32
 
+/* Good enough to spread load by; nothing is won by guessing it. */
+static DEFINE_PER_CPU(struct rnd_state, random);
+
+static u64 random64(void)
+{
+	struct rnd_state *state = this_cpu_ptr(&random);
+	u64 high = prandom_u32_state(state);
+
+	return high << 32 | prandom_u32_state(state);
+}
+
+/** bpflb_balance_init() - sow the random numbers, when the module begins */
+void bpflb_balance_init(void)
+{
+	prandom_seed_full_state(&random);
+}
+
 /* Return: NULL if there is no backend that may be had. */
 static const struct bpflb_slot *choose(const struct bpflb_version *v)
 {
@@ -21,7 +40,7 @@ static const struct bpflb_slot *choose(const struct bpflb_version *v)
 
 	if (!n)
 		return NULL;
-	return &v->slot[bpflb_sched_random(&v->sched, n, get_random_u64())];
+	return &v->slot[bpflb_sched_random(&v->sched, n, random64())];
 }
 
 /* A backend's node can't answer this node with this node's own address as the
@@ -81,17 +100,18 @@ static bool end_closing(struct bpflb_net *bn, const struct bpflb_flow *flow)
  */
 static int link_flow(struct bpflb_net *bn, struct bpflb_flow *flow)
 {
-	unsigned int keys = BIT(BPFLB_KEY_ORIG) | BIT(BPFLB_KEY_MID), tries;
 	enum bpflb_key clash;
+	unsigned int tries;
+	bool mid = true;
 
 	for (tries = 0; tries < MPORT_TRIES; tries++) {
-		int err = bpflb_flow_link(flow, keys, &clash);
+		int err = bpflb_flow_link(flow, mid, &clash);
 
 		if (err != -EEXIST || clash == BPFLB_KEY_ORIG)
 			return err;
 		if (flow->kind == BPFLB_FLOW_DSR_OUT) {
 			flow->flags |= BPFLB_FLOW_NOTE_ALWAYS;
-			keys = BIT(BPFLB_KEY_ORIG);
+			mid = false;
 		} else if (flow->kind != BPFLB_FLOW_DSR_IN || !end_closing(bn, flow)) {
 			flow->mport = other_port();
 		}
@@ -103,7 +123,7 @@ static int link_flow(struct bpflb_net *bn, struct bpflb_flow *flow)
  * has just made. Return: why there is none.
  */
 static enum bpflb_drop_reason make_flow(struct bpflb_net *bn, struct bpflb_backend *be,
-					const struct bpflb_packet *pkt, u8 kind,
+					struct bpflb_packet *pkt, u8 kind,
 					struct bpflb_match *m)
 {
 	struct bpflb_flow *flow;
@@ -133,7 +153,7 @@ static enum bpflb_drop_reason make_flow(struct bpflb_net *bn, struct bpflb_backe
 	if (err == -ENOSPC)
 		return BPFLB_DROP_TABLE_FULL;
 	if (err == -EEXIST)
-		*m = bpflb_flow_find(bn, &pkt->tuple);
+		*m = bpflb_flow_find(bn, pkt);
 	return m->flow ? BPFLB_NO_DROP : BPFLB_DROP_TUPLE_CLASH;
 }
 
@@ -181,7 +201,7 @@ unsigned int bpflb_balance(struct bpflb_net *bn, struct sk_buff *skb, struct bpf
  * Context: RCU, bottom halves off. Return: NF_ACCEPT, or NF_DROP and counted.
  */
 unsigned int bpflb_balance_noted(struct bpflb_net *bn, struct sk_buff *skb,
-				 const struct bpflb_packet *asked, struct bpflb_backend *be,
+				 struct bpflb_packet *asked, struct bpflb_backend *be,
 				 struct bpflb_match *m)
 {
 	enum bpflb_drop_reason reason = make_flow(bn, be, asked, BPFLB_FLOW_DSR_IN, m);

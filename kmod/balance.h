@@ -9,9 +9,10 @@ struct bpflb_backend;
 struct bpflb_match;
 struct bpflb_net;
 
+void bpflb_balance_init(void);
 unsigned int bpflb_balance(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt);
 unsigned int bpflb_balance_noted(struct bpflb_net *bn, struct sk_buff *skb,
-				 const struct bpflb_packet *asked, struct bpflb_backend *be,
+				 struct bpflb_packet *asked, struct bpflb_backend *be,
 				 struct bpflb_match *m);
 
 #endif

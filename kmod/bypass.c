@@ -244,7 +244,8 @@ struct bpflb_bypassed bpflb_bypass(struct bpflb_net *bn, struct sk_buff *skb)
 
 	if (!bpflb_packet_key4(skb, bn->id, &k))
 		return done;
-	m = bpflb_flow_find4(&k, bpflb_key4_hash(&k, &bpflb_flow_secret), false);
+	done.hash = bpflb_key4_hash(&k, &bpflb_flow_secret);
+	m = bpflb_flow_find4(&k, done.hash, false);
 	done.flow = m.flow;
 	done.role = m.role;
 	done.looked = true;
@@ -349,7 +350,7 @@ void bpflb_bypass_grant(const struct bpflb_match *m, struct sk_buff *skb,
 	mtu = ip_dst_mtu_maybe_forward(&rt->dst, true);
 	if (has_notes(flow))
 		mtu -= BPFLB_NOTE_OPT_LEN;
-	lock = bpflb_index_lock(bpflb_index_lock_of(flow->hash[BPFLB_KEY_MID]));
+	lock = bpflb_index_lock(flow->hash[BPFLB_KEY_MID]);
 	spin_lock(lock);
 	if (!(flow->flags & BPFLB_FLOW_DEAD))
 		way_open(way, &rt->dst, skb->skb_iif, mtu);

@@ -10,6 +10,7 @@ struct net_device;
 /**
  * struct bpflb_bypassed - what has become of a packet
  * @flow: its flow, if it was looked for and there is one
+ * @hash: of the packet's addresses and ports, if it was looked for
  * @role: what the packet is to it
  * @looked: it was looked for
  * @sent: the packet was sent, and is the caller's no more
@@ -18,6 +19,7 @@ struct net_device;
  */
 struct bpflb_bypassed {
 	struct bpflb_flow *flow;
+	u32 hash;
 	u8 role;
 	bool looked;
 	bool sent;

@@ -155,12 +155,12 @@ static bool is_known(const struct bpflb_match *m, const struct bpflb_packet *ask
 
 /* The packet, its destination what the client had spoken to, is for @be here. */
 static unsigned int receive_for(struct bpflb_net *bn, struct sk_buff *skb,
-				struct bpflb_packet *pkt, const struct bpflb_packet *asked,
+				struct bpflb_packet *pkt, struct bpflb_packet *asked,
 				struct bpflb_backend *be, struct bpflb_match *m)
 {
 	unsigned int verdict;
 
-	*m = bpflb_flow_find(bn, &asked->tuple);
+	*m = bpflb_flow_find(bn, asked);
 	if (is_known(m, asked, be))
 		return take_note(bn, skb, pkt, be->key.svc);
 	if (!sender_is_trusted(bn, skb)) {

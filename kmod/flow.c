@@ -21,7 +21,7 @@ static struct kmem_cache *flow_cache;
  * bpflb_flow_alloc() - make a flow for a client's packet
  * @bn: namespace
  * @be: backend; a reference is taken
- * @pkt: the client's packet, its tuple still client -> service
+ * @pkt: the client's packet, its tuple still client -> service, and its hash
  * @kind: enum bpflb_flow_kind
  *
  * Context: RCU, bottom halves off. Return: the flow, not in the table; NULL if there
@@ -43,6 +43,7 @@ struct bpflb_flow *bpflb_flow_alloc(struct bpflb_net *bn, struct bpflb_backend *
 	flow->bn = bn;
 	flow->counters = bpflb_counters_get(&be->counters);
 	flow->ns_proto = bn->id << 8 | pkt->tuple.proto;
+	flow->hash[BPFLB_KEY_ORIG] = pkt->hash;
 	flow->kind = kind;
 	flow->addr[BPFLB_ADDR_CLIENT] = pkt->tuple.src.addr.ip;
 	flow->addr[BPFLB_ADDR_SERVICE] = pkt->tuple.dst.addr.ip;

@@ -172,9 +172,9 @@ struct bpflb_match {
 
 /* flow_table.c: finding, linking, unlinking */
 int bpflb_flow_table_init(void);
-struct bpflb_match bpflb_flow_find(const struct bpflb_net *bn, const struct bpflb_tuple *t);
+struct bpflb_match bpflb_flow_find(const struct bpflb_net *bn, struct bpflb_packet *pkt);
 struct bpflb_match bpflb_flow_find_mid(const struct bpflb_net *bn, const struct bpflb_tuple *t);
-int bpflb_flow_link(struct bpflb_flow *flow, unsigned int keys, enum bpflb_key *clash);
+int bpflb_flow_link(struct bpflb_flow *flow, bool mid, enum bpflb_key *clash);
 int bpflb_flow_link_reply(struct bpflb_flow *flow, __be32 addr, __be16 port);
 bool bpflb_flow_unlink(struct bpflb_flow *flow);
 

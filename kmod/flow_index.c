@@ -12,11 +12,12 @@
  * a line that was moved that they have to go on to the newer one.
  */
 #include <linux/mm.h>
-#include <linux/percpu_counter.h>
+#include <linux/percpu.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/workqueue.h>
 
+#include "flow_find.h"
 #include "flow_index.h"
 
 /* Links to a line, in the mean: above the one it grows, below the other it
@@ -34,13 +35,10 @@
 
 struct bpflb_index __rcu *bpflb_index __read_mostly;
 
-/* The locks stay as they are however many lines there are. */
-static struct {
-	spinlock_t *lock;	/* lock[i]: the links whose hash ends in i */
-	u32 lock_mask;
-	u32 lines_min;
-	struct percpu_counter links;
-} all __read_mostly;
+struct bpflb_index_locks bpflb_index_locks __read_mostly;
+
+static u32 lines_min __read_mostly;
+static DEFINE_PER_CPU(long, links);	/* made here, less those removed here */
 
 static void resize(struct work_struct *work);
 static DECLARE_WORK(resize_work, resize);
@@ -56,17 +54,6 @@ struct spare {
 	struct more *more[BUCKET_LINES_MAX + 1];
 	unsigned int n;
 };
-
-spinlock_t *bpflb_index_lock(u32 at)
-{
-	return &all.lock[at];
-}
-
-/* The locks of two hashes must be taken in ascending order. */
-u32 bpflb_index_lock_of(u32 hash)
-{
-	return hash & all.lock_mask;
-}
 
 static struct bpflb_line *line_next(const struct bpflb_line *line)
 {
@@ -113,51 +100,77 @@ static struct more *more_alloc(struct spare *spare)
 	return kzalloc(sizeof(struct more), GFP_ATOMIC | __GFP_NOWARN);
 }
 
-/* Caller holds the lock. */
-static int bucket_add(struct bpflb_line *line, unsigned long link, struct spare *spare)
+/* Caller holds the lock of the bucket that ends in @last, with @n lines so far. */
+static struct bpflb_line *bucket_extend(struct bpflb_line *last, unsigned int n,
+					struct spare *spare)
 {
-	unsigned int n = 1;
-	unsigned long *at;
+	struct more *more;
 
-	while (!(at = line_find(line, 0))) {
-		struct bpflb_line *next = line_next(line);
-
-		if (!next) {
-			struct more *more;
-
-			if (n == BUCKET_LINES_MAX && !spare)
-				return -ENOSPC;
-			more = more_alloc(spare);
-			if (!more)
-				return -ENOMEM;
-			next = &more->line;
-			smp_store_release(&line->next, (unsigned long)next);
-		}
-		line = next;
-		n++;
-	}
-	/* A flow that readers find is filled in. */
-	smp_store_release(at, link);
-	return 0;
+	if (n >= BUCKET_LINES_MAX && !spare)
+		return ERR_PTR(-ENOSPC);
+	more = more_alloc(spare);
+	if (!more)
+		return ERR_PTR(-ENOMEM);
+	smp_store_release(&last->next, (unsigned long)&more->line);
+	return &more->line;
 }
 
 /**
- * bpflb_index_insert() - let a flow be found by one of its keys
+ * bpflb_index_claim() - a place for a flow under one of its keys
  * @flow: the flow, its hash of @key set
  * @key: the key
+ * @k: the key's addresses and ports
+ * @not: a place that is claimed already, or NULL
  *
- * Context: RCU, the key's lock. Return: 0, -ENOMEM, or -ENOSPC if too many
- * flows share the place of this hash.
+ * Nothing is written: who has claimed places for all keys puts the links there,
+ * or leaves it.
+ *
+ * Context: RCU, the key's lock. Return: the place; ERR_PTR: -EEXIST if another
+ * flow has this key, -ENOMEM, -ENOSPC if too many flows share the place of this
+ * hash.
  */
-int bpflb_index_insert(struct bpflb_flow *flow, enum bpflb_key key)
+unsigned long *bpflb_index_claim(const struct bpflb_flow *flow, enum bpflb_key key,
+				 const struct bpflb_key4 *k, const unsigned long *not)
 {
-	u32 hash = flow->hash[key];
-	int err;
+	struct bpflb_line *line = bucket_of(flow->hash[key]), *last;
+	u64 tag = bpflb_link_tag(flow->hash[key]);
+	unsigned long *at, *found = NULL;
+	enum bpflb_role role;
+	unsigned int n = 0;
 
-	err = bucket_add(bucket_of(hash), bpflb_link_make(flow, key, hash), NULL);
-	if (!err)
-		percpu_counter_inc(&all.links);
-	return err;
+	do {
+		for (at = line->link; at < &line->link[BPFLB_LINE_LINKS]; at++) {
+			if (!*at) {
+				if (!found && at != not)
+					found = at;
+			} else if (bpflb_link_has_tag(*at, tag) && bpflb_link_key(*at) == key &&
+				   bpflb_flow_matches4(bpflb_link_flow(*at), key, k, &role)) {
+				return ERR_PTR(-EEXIST);
+			}
+		}
+		last = line;
+		line = line_next(line);
+		n++;
+	} while (line);
+	if (found)
+		return found;
+	line = bucket_extend(last, n, NULL);
+	return IS_ERR(line) ? ERR_CAST(line) : &line->link[0];
+}
+
+/**
+ * bpflb_index_put() - let a flow be found by one of its keys
+ * @at: the place that was claimed for it
+ * @flow: the flow, filled in
+ * @key: the key
+ *
+ * Context: RCU, the key's lock.
+ */
+void bpflb_index_put(unsigned long *at, const struct bpflb_flow *flow, enum bpflb_key key)
+{
+	/* A flow that readers find is filled in. */
+	smp_store_release(at, bpflb_link_make(flow, key, flow->hash[key]));
+	this_cpu_inc(links);
 }
 
 /**
@@ -182,7 +195,7 @@ void bpflb_index_remove(struct bpflb_flow *flow, enum bpflb_key key)
 	if (WARN_ON_ONCE(!line))
 		return;
 	WRITE_ONCE(*at, 0);
-	percpu_counter_dec(&all.links);
+	this_cpu_dec(links);
 	if (!before || !line_is_empty(line))
 		return;
 	/* Readers on it find their way on. */
@@ -308,6 +321,16 @@ static void spare_free(struct spare *spare)
 		kfree(spare->more[--spare->n]);
 }
 
+/* Caller holds the lock, and has spare lines enough: this can't fail. */
+static void bucket_add(struct bpflb_line *line, unsigned long link, struct spare *spare)
+{
+	unsigned long *at;
+
+	while (!(at = line_find(line, 0)))
+		line = line_next(line) ?: bucket_extend(line, 0, spare);
+	smp_store_release(at, link);
+}
+
 /* Caller holds the lock of the bucket @first, and has spare lines enough. */
 static void move_bucket(struct bpflb_line *first, const struct bpflb_index *to,
 			struct spare *spare)
@@ -343,9 +366,9 @@ static void move_all(const struct bpflb_index *from, const struct bpflb_index *t
 	for (i = 0; i <= from->mask; i++) {
 		while (!spare_fill(&spare))
 			cond_resched();
-		spin_lock_bh(bpflb_index_lock(bpflb_index_lock_of(i)));
+		spin_lock_bh(bpflb_index_lock(i));
 		move_bucket(&from->line[i], to, &spare);
-		spin_unlock_bh(bpflb_index_lock(bpflb_index_lock_of(i)));
+		spin_unlock_bh(bpflb_index_lock(i));
 		cond_resched();
 	}
 	spare_free(&spare);
@@ -354,11 +377,14 @@ static void move_all(const struct bpflb_index *from, const struct bpflb_index *t
 /* How many lines would be right? */
 static u32 lines_wanted(u32 lines)
 {
-	u64 links = percpu_counter_sum_positive(&all.links);
+	long n = 0;
+	int cpu;
 
-	while (links > (u64)lines * LINKS_HIGH && lines < LINES_MAX)
+	for_each_possible_cpu(cpu)
+		n += READ_ONCE(*per_cpu_ptr(&links, cpu));
+	while (n > (long)lines * LINKS_HIGH && lines < LINES_MAX)
 		lines *= 2;
-	while (links < (u64)lines * LINKS_LOW && lines > all.lines_min)
+	while (n < (long)lines * LINKS_LOW && lines > lines_min)
 		lines /= 2;
 	return lines;
 }
@@ -394,10 +420,9 @@ static void resize(struct work_struct *work)
  */
 void bpflb_index_fit(void)
 {
-	s64 links = percpu_counter_read_positive(&all.links);
 	u32 lines = bpflb_index_lines();
 
-	if (lines > all.lines_min && links < (u64)lines * LINKS_LOW)
+	if (lines_wanted(lines) != lines)
 		queue_work(system_power_efficient_wq, &resize_work);
 }
 
@@ -422,28 +447,24 @@ int bpflb_index_init(u32 lines)
 	/* So many locks that processors seldom want the same one. */
 	u32 locks = roundup_pow_of_two(clamp(64 * num_possible_cpus(), 1024U, 65536U)), i;
 	struct bpflb_index *index;
-	int err;
+	spinlock_t *lock;
 
 	if (lines > LINES_MAX)
 		return -EINVAL;
 	lines = lines ? roundup_pow_of_two(max(lines, 16U)) : locks;
 	locks = min(locks, lines);
-	err = percpu_counter_init(&all.links, 0, GFP_KERNEL);
-	if (err)
-		return err;
 	index = index_alloc(lines);
-	all.lock = kvmalloc_array(locks, sizeof(*all.lock), GFP_KERNEL);
-	if (!index || !all.lock) {
+	lock = kvmalloc_array(locks, sizeof(*lock), GFP_KERNEL);
+	if (!index || !lock) {
 		if (index)
 			index_free(index);
-		kvfree(all.lock);
-		percpu_counter_destroy(&all.links);
+		kvfree(lock);
 		return -ENOMEM;
 	}
 	for (i = 0; i < locks; i++)
-		spin_lock_init(&all.lock[i]);
-	all.lock_mask = locks - 1;
-	all.lines_min = lines;
+		spin_lock_init(&lock[i]);
+	bpflb_index_locks = (struct bpflb_index_locks){ lock, locks - 1 };
+	lines_min = lines;
 	RCU_INIT_POINTER(bpflb_index, index);
 	return 0;
 }
@@ -453,6 +474,5 @@ void bpflb_index_exit(void)
 {
 	cancel_work_sync(&resize_work);
 	index_free(rcu_dereference_protected(bpflb_index, true));
-	kvfree(all.lock);
-	percpu_counter_destroy(&all.links);
+	kvfree(bpflb_index_locks.lock);
 }

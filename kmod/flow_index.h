@@ -139,13 +139,33 @@ bpflb_index_lookup(u32 hash, bool (*match)(struct bpflb_flow *flow, enum bpflb_k
 	}
 }
 
+/**
+ * struct bpflb_index_locks - one for the links of all hashes that end alike
+ * @lock: the locks
+ * @mask: how many, less 1; a power of 2, less 1
+ *
+ * They stay as they are, of however many lines the index is.
+ */
+struct bpflb_index_locks {
+	spinlock_t *lock;
+	u32 mask;
+};
+
+extern struct bpflb_index_locks bpflb_index_locks;
+
+/* Which of them? Those of several hashes are taken in ascending order. */
+static inline spinlock_t *bpflb_index_lock(u32 hash)
+{
+	return &bpflb_index_locks.lock[hash & bpflb_index_locks.mask];
+}
+
 int bpflb_index_init(u32 lines);
 void bpflb_index_exit(void);
 u32 bpflb_index_lines(void);
 void bpflb_index_fit(void);
-spinlock_t *bpflb_index_lock(u32 at);
-u32 bpflb_index_lock_of(u32 hash);
-int bpflb_index_insert(struct bpflb_flow *flow, enum bpflb_key key);
+unsigned long *bpflb_index_claim(const struct bpflb_flow *flow, enum bpflb_key key,
+				 const struct bpflb_key4 *k, const unsigned long *not);
+void bpflb_index_put(unsigned long *at, const struct bpflb_flow *flow, enum bpflb_key key);
 void bpflb_index_remove(struct bpflb_flow *flow, enum bpflb_key key);
 bool bpflb_index_scan(u32 *cursor, bool (*visit)(struct bpflb_flow *flow, void *arg), void *arg);
 

@@ -19,34 +19,33 @@ MODULE_PARM_DESC(flow_buckets, "buckets that the flow table begins with (default
 
 hsiphash_key_t bpflb_flow_secret __read_mostly;
 
-/* The locks of up to three keys, in order. */
+/* The locks of up to three keys, in order, each once. */
 struct lock_set {
-	u32 at[BPFLB_KEYS];
+	spinlock_t *lock[BPFLB_KEYS];
 	unsigned int n;
 };
 
 static void lock_set_add(struct lock_set *set, u32 hash)
 {
-	u32 at = bpflb_index_lock_of(hash);
+	spinlock_t *lock = bpflb_index_lock(hash);
 	unsigned int i, j;
 
-	for (i = 0; i < set->n && set->at[i] < at; i++)
+	for (i = 0; i < set->n && set->lock[i] < lock; i++)
 		;
-	if (i < set->n && set->at[i] == at)
+	if (i < set->n && set->lock[i] == lock)
 		return;
 	for (j = set->n++; j > i; j--)
-		set->at[j] = set->at[j - 1];
-	set->at[i] = at;
+		set->lock[j] = set->lock[j - 1];
+	set->lock[i] = lock;
 }
 
 static void lock_set_lock(const struct lock_set *set)
 {
 	unsigned int i;
 
-	local_bh_disable();
 	for (i = 0; i < set->n; i++) {
-		spin_lock_nested(bpflb_index_lock(set->at[i]), i);
-		__release(bpflb_index_lock(set->at[i]));	/* sparse can't count in loops */
+		spin_lock_nested(set->lock[i], i);
+		__release(set->lock[i]);	/* sparse can't count in loops */
 	}
 }
 
@@ -55,10 +54,9 @@ static void lock_set_unlock(const struct lock_set *set)
 	unsigned int i = set->n;
 
 	while (i--) {
-		__acquire(bpflb_index_lock(set->at[i]));
-		spin_unlock(bpflb_index_lock(set->at[i]));
+		__acquire(set->lock[i]);
+		spin_unlock(set->lock[i]);
 	}
-	local_bh_enable();
 }
 
 static struct bpflb_key4 flow_key4(const struct bpflb_flow *flow, enum bpflb_key key)
@@ -88,28 +86,21 @@ static struct bpflb_key4 flow_key4(const struct bpflb_flow *flow, enum bpflb_key
 	return k;
 }
 
-static void flow_set_hash(struct bpflb_flow *flow, enum bpflb_key key)
-{
-	struct bpflb_key4 k = flow_key4(flow, key);
-
-	flow->hash[key] = bpflb_key4_hash(&k, &bpflb_flow_secret);
-}
-
 /**
  * bpflb_flow_find() - the flow of a packet that comes in
  * @bn: namespace
- * @t: the packet's tuple
+ * @pkt: the packet; its hash is set
  *
- * Where two flows match (a service address that is another service's backend),
- * the one that the packet is still to be translated for wins.
+ * See bpflb_flow_find4().
  *
  * Context: RCU; the flow is valid until it ends. Return: flow NULL if none.
  */
-struct bpflb_match bpflb_flow_find(const struct bpflb_net *bn, const struct bpflb_tuple *t)
+struct bpflb_match bpflb_flow_find(const struct bpflb_net *bn, struct bpflb_packet *pkt)
 {
-	struct bpflb_key4 k = bpflb_key4_of_tuple(t, bn->id);
+	struct bpflb_key4 k = bpflb_key4_of_tuple(&pkt->tuple, bn->id);
 
-	return bpflb_flow_find4(&k, bpflb_key4_hash(&k, &bpflb_flow_secret), false);
+	pkt->hash = bpflb_key4_hash(&k, &bpflb_flow_secret);
+	return bpflb_flow_find4(&k, pkt->hash, false);
 }
 
 /**
@@ -126,86 +117,44 @@ struct bpflb_match bpflb_flow_find_mid(const struct bpflb_net *bn, const struct 
 	return bpflb_flow_find4(&k, bpflb_key4_hash(&k, &bpflb_flow_secret), true);
 }
 
-/* Another flow under the same key. */
-struct rival {
-	struct bpflb_key4 k;
-	enum bpflb_key key;
-};
-
-static bool rival_match(struct bpflb_flow *other, enum bpflb_key key, void *arg)
-{
-	const struct rival *r = arg;
-	enum bpflb_role role;
-
-	return key == r->key && bpflb_flow_matches4(other, key, &r->k, &role);
-}
-
-/* Caller holds the key's lock. */
-static bool key_is_taken(const struct bpflb_flow *flow, enum bpflb_key key)
-{
-	struct rival r = { .k = flow_key4(flow, key), .key = key };
-
-	return bpflb_index_lookup(flow->hash[key], rival_match, &r);
-}
-
-/* Caller holds the locks. All of the keys or none. */
-static int insert_keys(struct bpflb_flow *flow, unsigned int keys)
-{
-	unsigned int key;
-	int err;
-
-	/* MID before ORIG: who finds the flow by ORIG will look for MID next. */
-	for (key = BPFLB_KEYS; key--;) {
-		if (!(keys & BIT(key)))
-			continue;
-		err = bpflb_index_insert(flow, key);
-		if (err)
-			goto undo;
-	}
-	return 0;
-
-undo:
-	while (++key < BPFLB_KEYS)
-		if (keys & BIT(key))
-			bpflb_index_remove(flow, key);
-	return err;
-}
-
 /**
  * bpflb_flow_link() - put a new flow into the table
- * @flow: filled in but for REPLY, and not in the table
- * @keys: bits of enum bpflb_key
+ * @flow: filled in but for REPLY, with the hash of ORIG, and not in the table
+ * @mid: under MID too, not only under ORIG
  * @clash: which key was taken, if one was
  *
- * Context: RCU; takes bucket locks. Return: 0; or nothing is linked: -EEXIST,
- * -ENOMEM, -ENOSPC if too many flows have such a hash.
+ * Context: RCU, bottom halves off; takes bucket locks. Return: 0; or nothing is
+ * linked: -EEXIST, -ENOMEM, -ENOSPC if too many flows have such a hash.
  */
-int bpflb_flow_link(struct bpflb_flow *flow, unsigned int keys, enum bpflb_key *clash)
+int bpflb_flow_link(struct bpflb_flow *flow, bool mid, enum bpflb_key *clash)
 {
+	struct bpflb_key4 k_orig = flow_key4(flow, BPFLB_KEY_ORIG);
+	struct bpflb_key4 k_mid = flow_key4(flow, BPFLB_KEY_MID);
+	unsigned long *at_orig, *at_mid = NULL;
 	struct lock_set locks = {};
-	unsigned int key;
-	int err;
 
-	for (key = 0; key < BPFLB_KEYS; key++) {
-		if (!(keys & BIT(key)))
-			continue;
-		flow_set_hash(flow, key);
-		lock_set_add(&locks, flow->hash[key]);
+	lock_set_add(&locks, flow->hash[BPFLB_KEY_ORIG]);
+	if (mid) {
+		flow->hash[BPFLB_KEY_MID] = bpflb_key4_hash(&k_mid, &bpflb_flow_secret);
+		lock_set_add(&locks, flow->hash[BPFLB_KEY_MID]);
 	}
 
 	lock_set_lock(&locks);
-	for (key = 0; key < BPFLB_KEYS; key++) {
-		if (keys & BIT(key) && key_is_taken(flow, key)) {
-			*clash = key;
-			err = -EEXIST;
-			goto out;
-		}
+	*clash = BPFLB_KEY_ORIG;
+	at_orig = bpflb_index_claim(flow, BPFLB_KEY_ORIG, &k_orig, NULL);
+	if (mid && !IS_ERR(at_orig)) {
+		*clash = BPFLB_KEY_MID;
+		at_mid = bpflb_index_claim(flow, BPFLB_KEY_MID, &k_mid, at_orig);
 	}
-	flow->keys = keys;
-	err = insert_keys(flow, keys);
-out:
+	if (!IS_ERR(at_orig) && !IS_ERR(at_mid)) {
+		flow->keys = BIT(BPFLB_KEY_ORIG) | (mid ? BIT(BPFLB_KEY_MID) : 0);
+		/* MID first: who finds the flow by ORIG will look for MID next. */
+		if (mid)
+			bpflb_index_put(at_mid, flow, BPFLB_KEY_MID);
+		bpflb_index_put(at_orig, flow, BPFLB_KEY_ORIG);
+	}
 	lock_set_unlock(&locks);
-	return err;
+	return IS_ERR(at_orig) ? PTR_ERR(at_orig) : PTR_ERR_OR_ZERO(at_mid);
 }
 
 /**
@@ -214,7 +163,7 @@ out:
  * @addr: this node's address towards the backend
  * @port: this node's port
  *
- * Context: RCU; takes bucket locks. Return: 0; -EALREADY if another processor
+ * Context: RCU, bottom halves off; takes bucket locks. Return: 0; -EALREADY if another processor
  * has done it first; -EEXIST if another flow has this port; -ENOENT if the flow
  * is out of the table by now; -ENOMEM; -ENOSPC.
  */
@@ -229,28 +178,32 @@ int bpflb_flow_link_reply(struct bpflb_flow *flow, __be32 addr, __be16 port)
 		.ns_proto = flow->ns_proto,
 	};
 	u32 hash = bpflb_key4_hash(&k, &bpflb_flow_secret);
-	struct bpflb_match taken;
-	int err;
+	unsigned long *at;
+	int err = 0;
 
 	lock_set_add(&locks, flow->hash[BPFLB_KEY_MID]);
 	lock_set_add(&locks, hash);
 	lock_set_lock(&locks);
-	taken = bpflb_flow_find4(&k, hash, false);
 	if (flow->flags & BPFLB_FLOW_DEAD) {
 		err = -ENOENT;
-	} else if (flow->keys & BIT(BPFLB_KEY_REPLY)) {
-		err = -EALREADY;
-	} else if (taken.flow && taken.role == BPFLB_ROLE_REPLY) {
-		err = -EEXIST;
-	} else {
-		flow->addr[BPFLB_ADDR_SNAT] = addr;
-		flow->sport = port;
-		flow->hash[BPFLB_KEY_REPLY] = hash;
-		err = bpflb_index_insert(flow, BPFLB_KEY_REPLY);
-		/* The bit says that all are there: readers acquire it. */
-		if (!err)
-			smp_store_release(&flow->keys, flow->keys | BIT(BPFLB_KEY_REPLY));
+		goto out;
 	}
+	if (flow->keys & BIT(BPFLB_KEY_REPLY)) {
+		err = -EALREADY;
+		goto out;
+	}
+	flow->hash[BPFLB_KEY_REPLY] = hash;
+	at = bpflb_index_claim(flow, BPFLB_KEY_REPLY, &k, NULL);
+	if (IS_ERR(at)) {
+		err = PTR_ERR(at);
+		goto out;
+	}
+	flow->addr[BPFLB_ADDR_SNAT] = addr;
+	flow->sport = port;
+	bpflb_index_put(at, flow, BPFLB_KEY_REPLY);
+	/* The bit says that all are there: readers acquire it. */
+	smp_store_release(&flow->keys, flow->keys | BIT(BPFLB_KEY_REPLY));
+out:
 	lock_set_unlock(&locks);
 	return err;
 }
@@ -259,7 +212,7 @@ int bpflb_flow_link_reply(struct bpflb_flow *flow, __be32 addr, __be16 port)
  * bpflb_flow_unlink() - take a flow out of the table
  * @flow: the flow; readers may still be on it
  *
- * Context: RCU; takes bucket locks. Return: false if it was out already, so
+ * Context: RCU, bottom halves off; takes bucket locks. Return: false if it was out already, so
  * that one caller only does what comes with its end.
  */
 bool bpflb_flow_unlink(struct bpflb_flow *flow)

@@ -66,8 +66,10 @@ static noinline unsigned int come_in_slowly(struct bpflb_net *bn, struct sk_buff
 		if (m.flow)
 			return bpflb_translate_dst(skb, &pkt, &m);
 	}
-	if (!tried.looked)
-		m = bpflb_flow_find(bn, &pkt.tuple);
+	if (tried.looked)
+		pkt.hash = tried.hash;
+	else
+		m = bpflb_flow_find(bn, &pkt);
 	return come_in(bn, skb, &pkt, &m);
 }
 
@@ -94,7 +96,7 @@ static unsigned int local_out(void *priv, struct sk_buff *skb, const struct nf_h
 	pkt.local_out = true;
 	dst = pkt.tuple.dst.addr.ip;
 	local_bh_disable();
-	m = bpflb_flow_find(bn, &pkt.tuple);
+	m = bpflb_flow_find(bn, &pkt);
 	verdict = come_in(bn, skb, &pkt, &m);
 	if (verdict == NF_ACCEPT && pkt.tuple.dst.addr.ip != dst &&
 	    ip_route_me_harder(state->net, state->sk, skb, RTN_UNSPEC))

@@ -5,6 +5,7 @@
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 
+#include "balance.h"
 #include "flow.h"
 #include "main.h"
 #include "netns.h"
@@ -18,6 +19,7 @@ static int __init bpflb_init(void)
 	err = bpflb_settings_init();
 	if (err)
 		return err;
+	bpflb_balance_init();
 	err = bpflb_flow_init();
 	if (err)
 		return err;

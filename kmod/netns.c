@@ -129,6 +129,7 @@ static int __net_init net_init(struct net *net)
 	settings = bpflb_settings_default();
 	if (!settings)
 		goto err_id;
+	bpflb_settings_prepare(settings, net);
 	RCU_INIT_POINTER(bn->settings, settings);
 	bn->counters = alloc_percpu(struct bpflb_net_counters);
 	if (!bn->counters)

@@ -43,13 +43,12 @@ bool bpflb_packet_parse4(const struct sk_buff *skb, struct bpflb_packet *pkt)
 	if (!th)
 		return false;
 
-	memset(&pkt->tuple, 0, sizeof(pkt->tuple));
-	pkt->tuple.family = NFPROTO_IPV4;
-	pkt->tuple.proto = iph->protocol;
-	pkt->tuple.src.addr.ip = iph->saddr;
-	pkt->tuple.src.port = th->src;
-	pkt->tuple.dst.addr.ip = iph->daddr;
-	pkt->tuple.dst.port = th->dst;
+	pkt->tuple = (struct bpflb_tuple){
+		.family = NFPROTO_IPV4,
+		.proto = iph->protocol,
+		.src = { .addr = { .ip = iph->saddr }, .port = th->src },
+		.dst = { .addr = { .ip = iph->daddr }, .port = th->dst },
+	};
 	pkt->len = skb->len - skb_network_offset(skb);
 	pkt->tcp_flags = need == sizeof(struct tcphdr) ? ((const u8 *)th)[13] : 0;
 	pkt->local_out = false;

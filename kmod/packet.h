@@ -10,6 +10,7 @@
 /**
  * struct bpflb_packet - what the hooks need to know of a packet
  * @tuple: addresses and ports as they are in the packet now
+ * @hash: of the tuple as it was when the flow was looked for
  * @thoff: offset of the transport header from skb->data, bytes
  * @len: of the packet from its network header on, bytes
  * @tcp_flags: byte 13 of a TCP header, 0 for other protocols
@@ -17,6 +18,7 @@
  */
 struct bpflb_packet {
 	struct bpflb_tuple tuple;
+	u32 hash;
 	u32 thoff;
 	u32 len;
 	u8 tcp_flags;

@@ -4,35 +4,30 @@
 #include "rewrite.h"
 
 /**
- * bpflb_rewrite() - give a packet other endpoints
+ * bpflb_rewrite() - give an IPv4 packet other endpoints
  * @skb: the packet, skb->data at its IPv4 header
  * @pkt: what it is; follows the change
- * @src: its new source
- * @dst: its new destination
+ * @to: the endpoints
  *
  * Pointers into the packet are not valid afterwards.
  *
  * Context: any. Return: false without memory; then nothing was written.
  */
-bool bpflb_rewrite(struct sk_buff *skb, struct bpflb_packet *pkt,
-		   const struct bpflb_endpoint *src, const struct bpflb_endpoint *dst)
+bool bpflb_rewrite(struct sk_buff *skb, struct bpflb_packet *pkt, const struct bpflb_ends4 *to)
 {
-	const struct bpflb_ends4 to = {
-		.saddr = src->addr.ip,
-		.daddr = dst->addr.ip,
-		.sport = src->port,
-		.dport = dst->port,
-	};
+	struct bpflb_endpoint *src = &pkt->tuple.src, *dst = &pkt->tuple.dst;
 	bool tcp = pkt->tuple.proto == IPPROTO_TCP;
 
-	if (bpflb_endpoint_equal(src, &pkt->tuple.src) &&
-	    bpflb_endpoint_equal(dst, &pkt->tuple.dst))
+	if (src->addr.ip == to->saddr && dst->addr.ip == to->daddr &&
+	    src->port == to->sport && dst->port == to->dport)
 		return true;
 	if (skb_ensure_writable(skb, pkt->thoff + (tcp ? sizeof(struct tcphdr) :
 							 sizeof(struct udphdr))))
 		return false;
-	bpflb_rewrite4(skb, ip_hdr(skb), skb->data + pkt->thoff, tcp, false, &to);
-	pkt->tuple.src = *src;
-	pkt->tuple.dst = *dst;
+	bpflb_rewrite4(skb, ip_hdr(skb), skb->data + pkt->thoff, tcp, false, to);
+	src->addr.ip = to->saddr;
+	src->port = to->sport;
+	dst->addr.ip = to->daddr;
+	dst->port = to->dport;
 	return true;
 }

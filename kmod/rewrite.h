@@ -89,7 +89,6 @@ static __always_inline void bpflb_rewrite4(struct sk_buff *skb, struct iphdr *ip
 	*port = to->ports;
 }
 
-bool bpflb_rewrite(struct sk_buff *skb, struct bpflb_packet *pkt,
-		   const struct bpflb_endpoint *src, const struct bpflb_endpoint *dst);
+bool bpflb_rewrite(struct sk_buff *skb, struct bpflb_packet *pkt, const struct bpflb_ends4 *to);
 
 #endif

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/jhash.h>
 #include <linux/slab.h>
 
 #include "backend.h"
@@ -13,10 +14,31 @@ const struct rhashtable_params bpflb_service_params = {
 	.automatic_shrinking = true,
 };
 
+/* What a packet asks for is looked up in what the administrator has chosen. */
+static u32 frontend_hash(const void *data, u32 len, u32 seed)
+{
+	const struct bpflb_frontend_key *key = data;
+	const union nf_inet_addr *a = &key->at.addr;
+
+	return jhash_3words(a->all[0] ^ a->all[1], a->all[2] ^ a->all[3],
+			    (__force u16)key->at.port << 16 | key->proto << 8 | key->family, seed);
+}
+
+static int frontend_compare(struct rhashtable_compare_arg *arg, const void *obj)
+{
+	const struct bpflb_frontend *fe = obj;
+	const struct bpflb_frontend_key *key = arg->key;
+
+	return !(bpflb_endpoint_equal(&fe->key.at, &key->at) && fe->key.proto == key->proto &&
+		 fe->key.family == key->family);
+}
+
 const struct rhashtable_params bpflb_frontend_params = {
 	.head_offset = offsetof(struct bpflb_frontend, hash),
 	.key_offset = offsetof(struct bpflb_frontend, key),
 	.key_len = sizeof_field(struct bpflb_frontend, key),
+	.hashfn = frontend_hash,
+	.obj_cmpfn = frontend_compare,
 	.automatic_shrinking = true,
 };
 

@@ -4,6 +4,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <net/ip.h>
 
 #include "flow.h"
 #include "settings.h"
@@ -93,15 +94,33 @@ struct bpflb_settings *bpflb_settings_default(void)
 	return s;
 }
 
+/**
+ * bpflb_settings_prepare() - work out what packets would else have to
+ * @s: settings that are in force nowhere yet
+ * @net: for which namespace
+ *
+ * Context: process.
+ */
+void bpflb_settings_prepare(struct bpflb_settings *s, struct net *net)
+{
+	int first, last;
+
+	inet_get_local_port_range(net, &first, &last);
+	s->ephemeral = (struct bpflb_range){ first, last };
+	bpflb_port_set_make(&s->usable, s->snat_ports, s->ephemeral, s->nodeports);
+}
+
 struct bpflb_settings *bpflb_settings_copy(const struct bpflb_settings *s)
 {
 	return kmemdup(s, sizeof(*s), GFP_KERNEL_ACCOUNT);
 }
 
-/* All that a user can see is equal; struct rcu_head is first. */
+/* All that a user can see is equal: it is between @rcu and @ephemeral. */
 bool bpflb_settings_equal(const struct bpflb_settings *a, const struct bpflb_settings *b)
 {
 	size_t from = offsetofend(struct bpflb_settings, rcu);
 
-	return !memcmp((const char *)a + from, (const char *)b + from, sizeof(*a) - from);
+	size_t to = offsetof(struct bpflb_settings, ephemeral);
+
+	return !memcmp((const char *)a + from, (const char *)b + from, to - from);
 }

@@ -25,6 +25,8 @@
  * @nodeports: where they never are
  * @snat: source addresses
  * @dsr_device: names of devices
+ * @ephemeral: net.ipv4.ip_local_port_range, when the settings were made
+ * @usable: @snat_ports less @ephemeral and @nodeports
  */
 struct bpflb_settings {
 	struct rcu_head rcu;
@@ -40,11 +42,16 @@ struct bpflb_settings {
 	struct bpflb_range nodeports;
 	union nf_inet_addr snat[BPFLB_SNAT_ADDRS_MAX];
 	char dsr_device[BPFLB_DSR_DEVICES_MAX][IFNAMSIZ];
+	struct bpflb_range ephemeral;
+	struct bpflb_port_set usable;
 };
+
+struct net;
 
 int bpflb_settings_init(void);
 u32 bpflb_settings_flows_max(void);
 struct bpflb_settings *bpflb_settings_default(void);
+void bpflb_settings_prepare(struct bpflb_settings *s, struct net *net);
 struct bpflb_settings *bpflb_settings_copy(const struct bpflb_settings *s);
 bool bpflb_settings_equal(const struct bpflb_settings *a, const struct bpflb_settings *b);
 

@@ -11,7 +11,7 @@
  */
 #include <linux/bitmap.h>
 #include <linux/inetdevice.h>
-#include <linux/random.h>
+#include <linux/jhash.h>
 #include <linux/refcount.h>
 #include <linux/slab.h>
 #include <net/inet_hashtables.h>
@@ -55,10 +55,34 @@ struct snat_pool {
 	unsigned long *chunk[CHUNKS];
 };
 
+/* Backends and this node's addresses are the administrator's: nobody else can
+ * choose them so that they fall together.
+ */
+static u32 pool_hash(const void *data, u32 len, u32 seed)
+{
+	const struct snat_pool_key *key = data;
+	const union nf_inet_addr *a = &key->backend.addr;
+
+	return jhash_3words(a->all[0] ^ a->all[1], a->all[2] ^ a->all[3] ^ key->proto,
+			    (__force u32)key->addr.ip ^ (__force u16)key->backend.port << 16,
+			    seed);
+}
+
+static int pool_compare(struct rhashtable_compare_arg *arg, const void *obj)
+{
+	const struct snat_pool *pool = obj;
+	const struct snat_pool_key *key = arg->key;
+
+	return !(bpflb_endpoint_equal(&pool->key.backend, &key->backend) &&
+		 bpflb_addr_equal(&pool->key.addr, &key->addr) && pool->key.proto == key->proto);
+}
+
 const struct rhashtable_params bpflb_snat_pool_params = {
 	.head_offset = offsetof(struct snat_pool, hash),
 	.key_offset = offsetof(struct snat_pool, key),
 	.key_len = sizeof_field(struct snat_pool, key),
+	.hashfn = pool_hash,
+	.obj_cmpfn = pool_compare,
 	.automatic_shrinking = true,
 };
 
@@ -219,33 +243,40 @@ static u16 take_any_port(struct net *net, struct snat_pool *pool,
 	return port;
 }
 
-static void usable_ports(struct net *net, const struct bpflb_settings *s,
-			 struct bpflb_port_set *set)
+/* They are known unless ip_local_port_range was changed since: then @room is filled. */
+static const struct bpflb_port_set *usable_ports(struct net *net, const struct bpflb_settings *s,
+						 struct bpflb_port_set *room)
 {
 	struct bpflb_range ephemeral;
 	int first, last;
 
 	inet_get_local_port_range(net, &first, &last);
+	if (likely(first == s->ephemeral.first && last == s->ephemeral.last))
+		return &s->usable;
 	ephemeral = (struct bpflb_range){ first, last };
-	bpflb_port_set_make(set, s->snat_ports, ephemeral, s->nodeports);
+	bpflb_port_set_make(room, s->snat_ports, ephemeral, s->nodeports);
+	return room;
 }
 
-/* The client's own port if that can be had, else one from a random place: an
- * attacker must not guess it (RFC 6056).
+/* The client's own port if that can be had, else one from a place that the flow's
+ * hash tells: an attacker, who doesn't know its secret, must not guess it
+ * (RFC 6056, algorithm 3).
  */
 static u16 choose_port(struct bpflb_net *bn, struct snat_pool *pool,
 		       const struct bpflb_flow *flow, const struct net_device *out)
 {
-	struct bpflb_port_set set;
+	const struct bpflb_port_set *set;
+	struct bpflb_port_set room;
 	u16 port = ntohs(flow->cport);
+	u32 nth;
 
-	usable_ports(bn->net, rcu_dereference(bn->settings), &set);
-	if (!set.count)
+	set = usable_ports(bn->net, rcu_dereference(bn->settings), &room);
+	if (!set->count)
 		return 0;
-	if (bpflb_port_set_has(&set, port) && take_port(bn->net, pool, port, out))
+	if (bpflb_port_set_has(set, port) && take_port(bn->net, pool, port, out))
 		return port;
-	return take_any_port(bn->net, pool, &set,
-			     bpflb_port_set_nth(&set, get_random_u32_below(set.count)), out);
+	nth = reciprocal_scale(flow->hash[BPFLB_KEY_ORIG], set->count);
+	return take_any_port(bn->net, pool, set, bpflb_port_set_nth(set, nth), out);
 }
 
 static void give_port_back(struct bpflb_net *bn, struct snat_pool *pool, u16 port)

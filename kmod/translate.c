@@ -18,19 +18,10 @@
 #include "tcp_state.h"
 #include "translate.h"
 
-static struct bpflb_endpoint client_of(const struct bpflb_flow *flow, __be16 port)
-{
-	return (struct bpflb_endpoint){
-		.addr = { .ip = flow->addr[BPFLB_ADDR_CLIENT] },
-		.port = port,
-	};
-}
-
 static unsigned int rewrite(struct sk_buff *skb, struct bpflb_packet *pkt,
-			    const struct bpflb_flow *flow, const struct bpflb_endpoint *src,
-			    const struct bpflb_endpoint *dst)
+			    const struct bpflb_flow *flow, const struct bpflb_ends4 *to)
 {
-	if (bpflb_rewrite(skb, pkt, src, dst))
+	if (bpflb_rewrite(skb, pkt, to))
 		return NF_ACCEPT;
 	return bpflb_drop(flow->bn, flow->be->key.svc, skb, BPFLB_DROP_NO_MEMORY);
 }
@@ -65,7 +56,12 @@ bool bpflb_flow_serves(const struct bpflb_match *m, const struct bpflb_packet *p
 static unsigned int to_backend(struct sk_buff *skb, struct bpflb_packet *pkt,
 			       struct bpflb_flow *flow)
 {
-	struct bpflb_endpoint src = client_of(flow, flow->mport);
+	const struct bpflb_ends4 to = {
+		.saddr = flow->addr[BPFLB_ADDR_CLIENT],
+		.sport = flow->mport,
+		.daddr = flow->addr[BPFLB_ADDR_BACKEND],
+		.dport = flow->bport,
+	};
 
 	bpflb_flow_saw(flow, pkt, false);
 	if (flow->kind == BPFLB_FLOW_DSR_OUT) {
@@ -74,16 +70,21 @@ static unsigned int to_backend(struct sk_buff *skb, struct bpflb_packet *pkt,
 		if (verdict != NF_ACCEPT)
 			return verdict;
 	}
-	return rewrite(skb, pkt, flow, &src, &flow->be->key.at);
+	return rewrite(skb, pkt, flow, &to);
 }
 
 static unsigned int to_client(struct sk_buff *skb, struct bpflb_packet *pkt,
 			      struct bpflb_flow *flow)
 {
-	struct bpflb_endpoint dst = client_of(flow, flow->mport);
+	const struct bpflb_ends4 to = {
+		.saddr = flow->addr[BPFLB_ADDR_BACKEND],
+		.sport = flow->bport,
+		.daddr = flow->addr[BPFLB_ADDR_CLIENT],
+		.dport = flow->mport,
+	};
 
 	bpflb_flow_saw(flow, pkt, true);
-	return rewrite(skb, pkt, flow, &flow->be->key.at, &dst);
+	return rewrite(skb, pkt, flow, &to);
 }
 
 /**
@@ -117,7 +118,7 @@ unsigned int bpflb_translate_dst(struct sk_buff *skb, struct bpflb_packet *pkt,
 static unsigned int from_snat(struct sk_buff *skb, struct bpflb_packet *pkt,
 			      struct bpflb_flow *flow, const struct net_device *out)
 {
-	struct bpflb_endpoint src = {};
+	struct bpflb_ends4 to;
 
 	if (!bpflb_snat_is_complete(flow)) {
 		enum bpflb_drop_reason reason = bpflb_snat_complete(flow, skb, out);
@@ -128,21 +129,24 @@ static unsigned int from_snat(struct sk_buff *skb, struct bpflb_packet *pkt,
 			return bpflb_drop(flow->bn, flow->be->key.svc, skb, reason);
 		}
 	}
-	src.addr.ip = flow->addr[BPFLB_ADDR_SNAT];
-	src.port = flow->sport;
-	return rewrite(skb, pkt, flow, &src, &flow->be->key.at);
+	to.saddr = flow->addr[BPFLB_ADDR_SNAT];
+	to.sport = flow->sport;
+	to.daddr = flow->addr[BPFLB_ADDR_BACKEND];
+	to.dport = flow->bport;
+	return rewrite(skb, pkt, flow, &to);
 }
 
 static unsigned int from_service(struct sk_buff *skb, struct bpflb_packet *pkt,
 				 struct bpflb_flow *flow)
 {
-	struct bpflb_endpoint dst = client_of(flow, flow->cport);
-	struct bpflb_endpoint src = {
-		.addr = { .ip = flow->addr[BPFLB_ADDR_SERVICE] },
-		.port = flow->vport,
+	const struct bpflb_ends4 to = {
+		.saddr = flow->addr[BPFLB_ADDR_SERVICE],
+		.sport = flow->vport,
+		.daddr = flow->addr[BPFLB_ADDR_CLIENT],
+		.dport = flow->cport,
 	};
 
-	return rewrite(skb, pkt, flow, &src, &dst);
+	return rewrite(skb, pkt, flow, &to);
 }
 
 /**

@@ -198,6 +198,8 @@ static int txn_prepare(struct bpflb_net *bn, bool *changed)
 	u32 live = bn->n_services + bn->n_nodes;
 	int err;
 
+	if (txn->settings)
+		bpflb_settings_prepare(txn->settings, bn->net);
 	*changed = settings_differ(bn);
 	list_for_each_entry(be, &txn->backends, dirty)
 		if (bpflb_backend_differs(be))
