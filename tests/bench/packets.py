@@ -1,0 +1,266 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""packets.py PART... [options]: what a packet costs in bpflb, its peers and plain routing.
+
+Runs in a guest (tests/lab/run) for whose kernel tests/bench/inject is built. The
+parts:
+  established   a packet of a flow that is known, in either direction
+  connections   the first packet of a flow
+  scaling       both, on one processor and on two at once (SMP=2)
+  memory        bytes of a flow
+
+Costs are net of the floor, which is what it costs to make such a packet and drop it
+as early as netfilter can. Where ICOUNT=1 lets the clock count instructions that is
+their unit. Prints a JSON record a line; one with "error" is a case that failed.
+"""
+import argparse
+import os
+import statistics
+import sys
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.dirname(HERE), HERE]
+
+
+class Undelivered(Exception):
+    """Packets got lost: then no figure means anything."""
+
+
+def send(rig, injector, device, out, count=None, **how):
+    """Injects by @device; all must leave by @out, None: nobody looks. ns for a packet."""
+    before = out and rig.left(out)
+    took = rig.inject(injector, device, count=count, **how)
+    count = count or injector.count
+    left = out and rig.left(out) - before
+    if out and left != count:
+        raise Undelivered(f"{left} of {count} packets left by {out}")
+    return took / count
+
+
+def floor_of(proto, flows, count, rounds):
+    """What a packet costs that goes nowhere."""
+    import peers
+    from inject import ACK, Injector, flows as flows_to
+    from rig import IN, NOWHERE, Rig
+    with Rig() as rig, Injector(flows_to(flows, NOWHERE, proto)) as injector:
+        peers.floor(rig)
+        send(rig, injector, IN, None)
+        return statistics.median(send(rig, injector, IN, None, count, flags=ACK) for _ in range(rounds))
+
+
+def establish(rig, peer, forward):
+    """Both sides of every flow have spoken; an Injector of the answers, or None."""
+    from inject import ACK, SYN, Injector
+    from rig import IN, OUT
+    learn = OUT if peer.answered else ""
+    send(rig, forward, IN, OUT, flags=SYN, learn=learn, option=peer.first)
+    reply = Injector(forward.answers()) if peer.answered else None
+    if reply:
+        send(rig, reply, OUT, IN, flags=SYN | ACK)
+    # Twice: whoever takes a fast way only once all is set does so by then.
+    for _ in range(2):
+        send(rig, forward, IN, OUT, flags=ACK)
+        if reply:
+            send(rig, reply, OUT, IN, flags=ACK)
+    return reply
+
+
+def measure(peer, flows, count, rounds):
+    """{case: [gross cost]} of established flows, the rounds of both directions in turn."""
+    from inject import ACK, PUSH, Injector, flows as flows_to
+    from rig import IN, OUT, Rig
+    samples = {name: [] for name in (peer.forward, peer.reply) if name}
+    with Rig() as rig, Injector(flows_to(flows, peer.to, peer.proto)) as forward:
+        peer.up(rig)
+        reply = establish(rig, peer, forward)
+        for _ in range(rounds):
+            if peer.forward:
+                samples[peer.forward].append(send(rig, forward, IN, OUT, count, flags=ACK | PUSH))
+            if peer.reply:
+                samples[peer.reply].append(send(rig, reply, OUT, IN, count, flags=ACK | PUSH))
+        if reply:
+            reply.close()
+    return samples
+
+
+def tell(bench, unit, peer, case, samples, floor, **more):
+    from record import record, say
+    gross = statistics.median(samples)
+    say(f"{bench}: {peer.who}, {case}: {gross - floor:.0f} {unit}")
+    record(bench=bench, unit=unit, case=case, who=peer.who, proto=peer.proto,
+           value=round(gross - floor, 1), gross=round(gross, 1),
+           samples=[round(s - floor, 1) for s in samples], **more)
+
+
+def fail(bench, unit, peer, case, error, **more):
+    from record import record, say
+    say(f"{bench}: {peer.who}, {case}: {error}")
+    record(bench=bench, unit=unit, case=case, who=peer.who, error=str(error), **more)
+
+
+def established(args):
+    import peers
+    from record import record, say
+    who = [*peers.OURS, *([] if args.ours else peers.PEERS)]
+    for flows in args.flows:
+        count = max(args.packets, 2 * flows)
+        floors = {proto: floor_of(proto, flows, count, args.rounds) for proto in ("udp", "tcp")}
+        for proto, floor in floors.items():
+            say(f"{flows} flows: making and dropping a packet of {proto}: {floor:.0f} {args.unit}")
+            record(bench="floor", unit=args.unit, case=proto, who="floor", flows=flows, value=round(floor, 1))
+
+        # Before the others and after them: natively a machine isn't equally fast all the time.
+        routing = measure(peers.ROUTING, flows, count, args.rounds)
+        for peer in who:
+            try:
+                for case, samples in measure(peer, flows, count, args.rounds).items():
+                    tell("packets", args.unit, peer, case, samples, floors[peer.proto], flows=flows)
+            except (Undelivered, RuntimeError) as e:
+                fail("packets", args.unit, peer, peer.forward, e, flows=flows)
+        for case, samples in measure(peers.ROUTING, flows, count, args.rounds).items():
+            tell("packets", args.unit, peers.ROUTING, case, routing[case] + samples, floors["udp"], flows=flows)
+
+
+def connections(args):
+    """Each packet is the first of a flow. The first round is to warm up."""
+    import peers
+    from inject import SYN, Injector, flows as flows_to
+    from rig import IN, OUT, Rig
+    subjects = [(peers.SNAT, "snat udp"), (peers.SNAT_TCP, "snat tcp"), (peers.DSR_UDP, "dsr udp"),
+                (peers.DSR, "dsr tcp"), (peers.NFTABLES, "udp"), (peers.IPVS_NAT, "udp")]
+    floors = {proto: floor_of(proto, args.new, args.new, args.rounds) for proto in ("udp", "tcp")}
+    for peer, case in subjects:
+        try:
+            samples = []
+            with Rig() as rig:
+                peer.up(rig)
+                for i in range(args.rounds + 1):
+                    with Injector(flows_to(args.new, peer.to, peer.proto, i * args.new)) as injector:
+                        samples.append(send(rig, injector, IN, OUT, flags=SYN))
+            tell("connections", args.unit, peer, case, samples[1:], floors[peer.proto])
+        except (Undelivered, RuntimeError) as e:
+            fail("connections", args.unit, peer, case, e)
+
+
+def together(rig, injectors, **how):
+    """Packets a second of all injectors, each on a processor of its own."""
+    import threading
+    from net import ns
+    from rig import IN, NODE
+    ready, spans = threading.Barrier(len(injectors)), [None] * len(injectors)
+
+    def one(i):
+        os.sched_setaffinity(0, {i})
+        with ns.inside(NODE):
+            ready.wait()
+            spans[i] = injectors[i].run(IN, **how)
+
+    threads = [threading.Thread(target=one, args=(i,)) for i in range(len(injectors))]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    if None in spans:
+        raise RuntimeError("a processor's packets were not injected")
+    took = max(end for _, end in spans) - min(begin for begin, _ in spans)
+    return sum(how.get("count") or i.count for i in injectors) * 1e9 / took
+
+
+def scaling(args):
+    """Both processors come in by one device and leave by one, as queues of a network card do."""
+    from record import record, say
+    import peers
+    for peer in (peers.ROUTING, peers.SNAT, peers.DSR):
+        case = peer.forward
+        for bench, rates in (("established", scale_established(peer, args)),
+                             ("connections", scale_connections(peer, args) if peer is not peers.ROUTING else {})):
+            for processors, samples in rates.items():
+                rate = statistics.median(samples)
+                say(f"scaling: {peer.who}, {case}, {bench}, {processors} processors: {rate:.0f} packets/s")
+                record(bench="scaling", unit="packets/s", case=f"{case}, {bench}", who=peer.who,
+                       processors=processors, value=round(rate), samples=[round(s) for s in samples])
+
+
+def scale_established(peer, args):
+    from inject import ACK, PUSH, Injector, flows as flows_to
+    from rig import OUT, Rig
+    rates = {1: [], 2: []}
+    with Rig() as rig:
+        peer.up(rig)
+        injectors = [Injector(flows_to(1024, peer.to, peer.proto, i << 20)) for i in range(2)]
+        for injector in injectors:
+            reply = establish(rig, peer, injector)
+            if reply:
+                reply.close()
+        for _ in range(args.rounds):
+            for processors, samples in rates.items():
+                before = rig.left(OUT)
+                samples.append(together(rig, injectors[:processors], count=args.packets, flags=ACK | PUSH))
+                if rig.left(OUT) - before != processors * args.packets:
+                    raise Undelivered(f"{peer.who}: packets got lost on {processors} processors")
+        for injector in injectors:
+            injector.close()
+    return rates
+
+
+def scale_connections(peer, args):
+    """The first turn, of either number, is to warm up."""
+    from inject import SYN, Injector, flows as flows_to
+    from rig import OUT, Rig
+    rates = {1: [], 2: []}
+    start = 0
+    with Rig() as rig:
+        peer.up(rig)
+        for _ in range(args.rounds + 1):
+            for processors, samples in rates.items():
+                injectors = []
+                for _ in range(processors):
+                    injectors.append(Injector(flows_to(args.new, peer.to, peer.proto, start)))
+                    start += args.new
+                before = rig.left(OUT)
+                samples.append(together(rig, injectors, flags=SYN))
+                if rig.left(OUT) - before != processors * args.new:
+                    raise Undelivered(f"{peer.who}: packets got lost on {processors} processors")
+                for injector in injectors:
+                    injector.close()
+    return {processors: samples[1:] for processors, samples in rates.items()}
+
+
+def memory(_args):
+    import peers
+    from record import record
+    from rig import Rig, object_size
+    sizes = {}
+    with Rig() as rig:
+        peers.SNAT.up(rig)
+        sizes["bpflb"] = object_size("bpflb_flow")
+    sizes["nftables"] = object_size("nf_conntrack")
+    sizes["ipvs"] = object_size("ip_vs_conn")
+    for who, size in sizes.items():
+        if size:
+            record(bench="memory", unit="bytes", case="flow", who=who, value=size)
+        else:
+            record(bench="memory", unit="bytes", case="flow", who=who, error="no cache of that name")
+
+
+PARTS = {f.__name__: f for f in (established, connections, scaling, memory)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", nargs="+", choices=PARTS)
+    parser.add_argument("--unit", choices=["instructions", "ns"], default="ns")
+    parser.add_argument("--flows", type=int, nargs="+", default=[1024], help="established flows")
+    parser.add_argument("--packets", type=int, default=10240, help="in a round, and at least two of each flow")
+    parser.add_argument("--new", type=int, default=10000, help="new flows in a round")
+    parser.add_argument("--rounds", type=int, default=1, help="of which the median is taken")
+    parser.add_argument("--ours", action="store_true", help="bpflb and plain routing only")
+    args = parser.parse_args()
+    from rig import prepare
+    prepare(max(args.flows + [args.new]) > 10000)
+    for part in args.part:
+        PARTS[part](args)
+
+
+main()
