@@ -14,6 +14,7 @@ as early as netfilter can. Where ICOUNT=1 lets the clock count instructions that
 their unit. Prints a JSON record a line; one with "error" is a case that failed.
 """
 import argparse
+import contextlib
 import os
 import statistics
 import sys
@@ -38,15 +39,43 @@ def send(rig, injector, device, out, count=None, **how):
     return took / count
 
 
-def floor_of(proto, flows, count, rounds):
-    """What a packet costs that goes nowhere."""
-    import peers
-    from inject import ACK, Injector, flows as flows_to
-    from rig import IN, NOWHERE, Rig
-    with Rig() as rig, Injector(flows_to(flows, NOWHERE, proto)) as injector:
-        peers.floor(rig)
-        send(rig, injector, IN, None)
-        return statistics.median(send(rig, injector, IN, None, count, flags=ACK) for _ in range(rounds))
+class Reference:
+    """Two more nodes, for the floor and for plain routing: @again() is another round of both.
+
+    A machine is not equally fast all the time. So each round of a case has one of these
+    beside it, and its figures are compared with theirs.
+    """
+
+    def __init__(self, proto, flows, count):
+        from inject import Injector, flows as flows_to
+        from rig import NOWHERE, ROUTED, Rig
+        self.count, self.floor, self.routing = count, [], []
+        self._open = contextlib.ExitStack()
+        self._parts = []
+        for name, to in ("floor", NOWHERE), ("routing", ROUTED):
+            rig = self._open.enter_context(Rig(name))
+            injector = self._open.enter_context(Injector(flows_to(flows, to, proto)))
+            self._parts.append((rig, injector))
+
+    def __enter__(self):
+        import peers
+        peers.floor(self._parts[0][0])
+        self.again()
+        self.clear()
+        return self
+
+    def __exit__(self, *exc):
+        self._open.close()
+
+    def clear(self):
+        self.floor, self.routing = [], []
+
+    def again(self):
+        from inject import ACK
+        from rig import IN, OUT
+        (drop, dropped), (route, routed) = self._parts
+        self.floor.append(send(drop, dropped, IN, None, self.count, flags=ACK))
+        self.routing.append(send(route, routed, IN, OUT, self.count, flags=ACK))
 
 
 def establish(rig, peer, forward):
@@ -66,31 +95,39 @@ def establish(rig, peer, forward):
     return reply
 
 
-def measure(peer, flows, count, rounds):
-    """{case: [gross cost]} of established flows, the rounds of both directions in turn."""
+def measure(peer, flows, reference, rounds):
+    """{case: [gross cost]} of established flows, in either direction."""
     from inject import ACK, PUSH, Injector, flows as flows_to
     from rig import IN, OUT, Rig
     samples = {name: [] for name in (peer.forward, peer.reply) if name}
+    reference.clear()
     with Rig() as rig, Injector(flows_to(flows, peer.to, peer.proto)) as forward:
         peer.up(rig)
         reply = establish(rig, peer, forward)
         for _ in range(rounds):
+            reference.again()
             if peer.forward:
-                samples[peer.forward].append(send(rig, forward, IN, OUT, count, flags=ACK | PUSH))
+                samples[peer.forward].append(send(rig, forward, IN, OUT, reference.count, flags=ACK | PUSH))
             if peer.reply:
-                samples[peer.reply].append(send(rig, reply, OUT, IN, count, flags=ACK | PUSH))
+                samples[peer.reply].append(send(rig, reply, OUT, IN, reference.count, flags=ACK | PUSH))
         if reply:
             reply.close()
     return samples
 
 
-def tell(bench, unit, peer, case, samples, floor, **more):
+def cost(samples):
+    """What else the machine does can only add."""
+    return min(samples)
+
+
+def tell(bench, unit, peer, case, samples, reference, **more):
     from record import record, say
-    gross = statistics.median(samples)
-    say(f"{bench}: {peer.who}, {case}: {gross - floor:.0f} {unit}")
-    record(bench=bench, unit=unit, case=case, who=peer.who, proto=peer.proto,
-           value=round(gross - floor, 1), gross=round(gross, 1),
-           samples=[round(s - floor, 1) for s in samples], **more)
+    floor = cost(reference.floor)
+    value, routing = cost(samples) - floor, cost(reference.routing) - floor
+    say(f"{bench}: {peer.who}, {case}: {value:.0f} {unit}, {value / routing:.2f} of routing")
+    record(bench=bench, unit=unit, case=case, who=peer.who, proto=peer.proto, value=round(value, 1),
+           gross=round(cost(samples), 1), routing=round(routing, 1),
+           samples=[round(s, 1) for s in samples], **more)
 
 
 def fail(bench, unit, peer, case, error, **more):
@@ -101,25 +138,17 @@ def fail(bench, unit, peer, case, error, **more):
 
 def established(args):
     import peers
-    from record import record, say
-    who = [*peers.OURS, *([] if args.ours else peers.PEERS)]
+    who = [peers.ROUTING, *peers.OURS, *([] if args.ours else peers.PEERS)]
     for flows in args.flows:
         count = max(args.packets, 2 * flows)
-        floors = {proto: floor_of(proto, flows, count, args.rounds) for proto in ("udp", "tcp")}
-        for proto, floor in floors.items():
-            say(f"{flows} flows: making and dropping a packet of {proto}: {floor:.0f} {args.unit}")
-            record(bench="floor", unit=args.unit, case=proto, who="floor", flows=flows, value=round(floor, 1))
-
-        # Before the others and after them: natively a machine isn't equally fast all the time.
-        routing = measure(peers.ROUTING, flows, count, args.rounds)
-        for peer in who:
-            try:
-                for case, samples in measure(peer, flows, count, args.rounds).items():
-                    tell("packets", args.unit, peer, case, samples, floors[peer.proto], flows=flows)
-            except (Undelivered, RuntimeError) as e:
-                fail("packets", args.unit, peer, peer.forward, e, flows=flows)
-        for case, samples in measure(peers.ROUTING, flows, count, args.rounds).items():
-            tell("packets", args.unit, peers.ROUTING, case, routing[case] + samples, floors["udp"], flows=flows)
+        for proto in "udp", "tcp":
+            with Reference(proto, flows, count) as reference:
+                for peer in (peer for peer in who if peer.proto == proto):
+                    try:
+                        for case, samples in measure(peer, flows, reference, args.rounds).items():
+                            tell("packets", args.unit, peer, case, samples, reference, flows=flows)
+                    except (Undelivered, RuntimeError) as e:
+                        fail("packets", args.unit, peer, peer.forward, e, flows=flows)
 
 
 def connections(args):
@@ -127,32 +156,40 @@ def connections(args):
     import peers
     from inject import SYN, Injector, flows as flows_to
     from rig import IN, OUT, Rig
-    subjects = [(peers.SNAT, "snat udp"), (peers.SNAT_TCP, "snat tcp"), (peers.DSR_UDP, "dsr udp"),
-                (peers.DSR, "dsr tcp"), (peers.NFTABLES, "udp"), (peers.IPVS_NAT, "udp")]
-    floors = {proto: floor_of(proto, args.new, args.new, args.rounds) for proto in ("udp", "tcp")}
-    for peer, case in subjects:
-        try:
-            samples = []
-            with Rig() as rig:
-                peer.up(rig)
-                for i in range(args.rounds + 1):
-                    with Injector(flows_to(args.new, peer.to, peer.proto, i * args.new)) as injector:
-                        samples.append(send(rig, injector, IN, OUT, flags=SYN))
-            tell("connections", args.unit, peer, case, samples[1:], floors[peer.proto])
-        except (Undelivered, RuntimeError) as e:
-            fail("connections", args.unit, peer, case, e)
+    subjects = [(peers.SNAT, "snat udp"), (peers.DSR_UDP, "dsr udp"), (peers.NFTABLES, "udp"),
+                (peers.IPVS_NAT, "udp"), (peers.SNAT_TCP, "snat tcp"), (peers.DSR, "dsr tcp"),
+                (peers.NFTABLES_TCP, "tcp"), (peers.IPVS_NAT_TCP, "tcp")]
+
+    def one(peer, reference):
+        samples = []
+        reference.clear()
+        with Rig() as rig:
+            peer.up(rig)
+            for i in range(args.rounds + 1):
+                reference.again()
+                with Injector(flows_to(args.new, peer.to, peer.proto, i * args.new)) as injector:
+                    samples.append(send(rig, injector, IN, OUT, flags=SYN))
+        return samples[1:]
+
+    for proto in "udp", "tcp":
+        with Reference(proto, args.new, args.new) as reference:
+            for peer, case in ((peer, case) for peer, case in subjects if peer.proto == proto):
+                try:
+                    tell("connections", args.unit, peer, case, one(peer, reference), reference)
+                except (Undelivered, RuntimeError) as e:
+                    fail("connections", args.unit, peer, case, e)
 
 
 def together(rig, injectors, **how):
     """Packets a second of all injectors, each on a processor of its own."""
     import threading
     from net import ns
-    from rig import IN, NODE
+    from rig import IN
     ready, spans = threading.Barrier(len(injectors)), [None] * len(injectors)
 
     def one(i):
         os.sched_setaffinity(0, {i})
-        with ns.inside(NODE):
+        with ns.inside(rig.name):
             ready.wait()
             spans[i] = injectors[i].run(IN, **how)
 
@@ -252,9 +289,9 @@ def main():
     parser.add_argument("part", nargs="+", choices=PARTS)
     parser.add_argument("--unit", choices=["instructions", "ns"], default="ns")
     parser.add_argument("--flows", type=int, nargs="+", default=[1024], help="established flows")
-    parser.add_argument("--packets", type=int, default=10240, help="in a round, and at least two of each flow")
+    parser.add_argument("--packets", type=int, default=10240, help="in a round, at least two of each flow")
     parser.add_argument("--new", type=int, default=10000, help="new flows in a round")
-    parser.add_argument("--rounds", type=int, default=1, help="of which the median is taken")
+    parser.add_argument("--rounds", type=int, default=3, help="of which the least counts")
     parser.add_argument("--ours", action="store_true", help="bpflb and plain routing only")
     args = parser.parse_args()
     from rig import prepare

@@ -116,9 +116,11 @@ _NOTE = struct.pack("<BBHI", 0x9a, 8, PORT, int(ipaddress.ip_address(VIP)))
 
 ROUTING = Peer("routing", _nothing, to=ROUTED, answered=False)
 IPVS_NAT = Peer("ipvs nat", _ipvs("-m"), reply="reply")
+IPVS_NAT_TCP = Peer("ipvs nat", _ipvs("-m"), "tcp forward", "tcp reply", "tcp")
 IPVS_DR = Peer("ipvs dr", _ipvs("-g"), answered=False)
 IPVS_TUN = Peer("ipvs tun", _ipvs("-i"), answered=False)
 NFTABLES = Peer("nftables", _nftables, reply="reply")
+NFTABLES_TCP = Peer("nftables", _nftables, "tcp forward", "tcp reply", "tcp")
 FLOWTABLE = Peer("nftables flowtable", _flowtable, reply="reply")
 IPTABLES = Peer("iptables", _iptables, reply="reply")
 
@@ -132,4 +134,4 @@ DSR_IN = Peer("bpflb", _dsr_in, "dsr arriving", "dsr reply", "tcp",
 BYSTANDER = Peer("bpflb", _snat, "bystander", to=ROUTED, answered=False)
 
 OURS = [SNAT, SNAT_TCP, LOCAL, DSR, DSR_UDP, DSR_IN, BYSTANDER]
-PEERS = [NFTABLES, FLOWTABLE, IPTABLES, IPVS_NAT, IPVS_DR, IPVS_TUN]
+PEERS = [NFTABLES, FLOWTABLE, IPTABLES, IPVS_NAT, IPVS_DR, IPVS_TUN, NFTABLES_TCP, IPVS_NAT_TCP]

@@ -13,7 +13,6 @@ import tempfile
 from net import ktap, module, ns
 from net.cluster import LBADM
 
-NODE = "bench"
 IN, OUT = "in0", "out0"
 VIP, PORT = "10.9.0.1", 80
 BACKEND_PORT = 8080
@@ -55,14 +54,20 @@ def object_size(cache):
 
 
 class Rig:
+    """@name: of its namespace."""
+
+    def __init__(self, name="bench"):
+        self.name = name
+        self._has_bpflb = False
+
     def __enter__(self):
         self._before = {cache: _objects(cache) for cache in _LEFT}
-        ns.create(NODE)
-        ns.sysctl(NODE, {"ipv4/ip_forward": 1, "ipv4/conf/all/rp_filter": 0,
+        ns.create(self.name)
+        ns.sysctl(self.name, {"ipv4/ip_forward": 1, "ipv4/conf/all/rp_filter": 0,
                          "ipv4/conf/default/rp_filter": 0, "ipv4/conf/all/send_redirects": 0,
                          "ipv4/conf/default/send_redirects": 0})
         if os.path.exists("/proc/sys/net/ipv6"):
-            ns.sysctl(NODE, {"ipv6/conf/all/disable_ipv6": 1, "ipv6/conf/default/disable_ipv6": 1})
+            ns.sysctl(self.name, {"ipv6/conf/all/disable_ipv6": 1, "ipv6/conf/default/disable_ipv6": 1})
         lines = [f"link add {IN} type dummy", f"link add {OUT} type dummy", "link set lo up",
                  f"link set {IN} up", f"link set {OUT} up",
                  f"addr add 10.3.0.1/16 dev {IN}", f"addr add {_OWN}/16 dev {OUT}",
@@ -75,8 +80,8 @@ class Rig:
         return self
 
     def __exit__(self, kind, *exc):
-        ns.delete(NODE)
-        if module.loaded():
+        ns.delete(self.name)
+        if self._has_bpflb:
             module.unload()
         if kind:
             return
@@ -86,7 +91,7 @@ class Rig:
 
     def run(self, *argv, stdin=None):
         """A program in the node; it must succeed."""
-        with ns.inside(NODE):
+        with ns.inside(self.name):
             p = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False)
         if p.returncode:
             raise RuntimeError(f"{' '.join(argv)}: {(p.stderr or p.stdout).strip()}")
@@ -98,21 +103,22 @@ class Rig:
     def bpflb(self, lines):
         """Loads the module and applies the lines."""
         module.load()
+        self._has_bpflb = True
         with tempfile.NamedTemporaryFile("w", suffix=".conf") as f:
             f.write("\n".join(lines) + "\n")
             f.flush()
             self.run(LBADM, "apply", f.name)
 
     def sysctl(self, settings):
-        ns.sysctl(NODE, settings)
+        ns.sysctl(self.name, settings)
 
     def left(self, device):
         """Packets that have left by @device."""
-        with ns.inside(NODE), open("/proc/thread-self/net/dev") as f:
+        with ns.inside(self.name), open("/proc/thread-self/net/dev") as f:
             return next(int(line.split()[10]) for line in f if line.lstrip().startswith(f"{device}:"))
 
     def inject(self, injector, device=IN, **how):
         """ns that it took; (begin, end) of Injector.run is for those who compare clocks."""
-        with ns.inside(NODE):
+        with ns.inside(self.name):
             begin, end = injector.run(device, **how)
         return end - begin
