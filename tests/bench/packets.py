@@ -23,6 +23,9 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.dirname(HERE), HERE]
 
+ROUND = 10240       # packets, and at least two of each flow
+ROUNDS = 3          # at least
+
 
 class Undelivered(Exception):
     """Packets got lost: then no figure means anything."""
@@ -95,7 +98,7 @@ def establish(rig, peer, forward):
     return reply
 
 
-def measure(peer, flows, reference, rounds):
+def measure(peer, flows, reference, packets):
     """{case: [gross cost]} of established flows, in either direction."""
     from inject import ACK, PUSH, Injector, flows as flows_to
     from rig import IN, OUT, Rig
@@ -104,7 +107,7 @@ def measure(peer, flows, reference, rounds):
     with Rig() as rig, Injector(flows_to(flows, peer.to, peer.proto)) as forward:
         peer.up(rig)
         reply = establish(rig, peer, forward)
-        for _ in range(rounds):
+        for _ in range(max(ROUNDS, packets // reference.count)):
             reference.again()
             if peer.forward:
                 samples[peer.forward].append(send(rig, forward, IN, OUT, reference.count, flags=ACK | PUSH))
@@ -126,8 +129,7 @@ def tell(bench, unit, peer, case, samples, reference, **more):
     value, routing = cost(samples) - floor, cost(reference.routing) - floor
     say(f"{bench}: {peer.who}, {case}: {value:.0f} {unit}, {value / routing:.2f} of routing")
     record(bench=bench, unit=unit, case=case, who=peer.who, proto=peer.proto, value=round(value, 1),
-           gross=round(cost(samples), 1), routing=round(routing, 1),
-           samples=[round(s, 1) for s in samples], **more)
+           gross=round(cost(samples), 1), routing=round(routing, 1), rounds=len(samples), **more)
 
 
 def fail(bench, unit, peer, case, error, **more):
@@ -137,15 +139,16 @@ def fail(bench, unit, peer, case, error, **more):
 
 
 def established(args):
+    """In many short rounds, so that some have the processor to themselves."""
     import peers
     who = [peers.ROUTING, *peers.OURS, *([] if args.ours else peers.PEERS)]
     for flows in args.flows:
-        count = max(args.packets, 2 * flows)
+        count = max(ROUND, 2 * flows)
         for proto in "udp", "tcp":
             with Reference(proto, flows, count) as reference:
                 for peer in (peer for peer in who if peer.proto == proto):
                     try:
-                        for case, samples in measure(peer, flows, reference, args.rounds).items():
+                        for case, samples in measure(peer, flows, reference, args.packets).items():
                             tell("packets", args.unit, peer, case, samples, reference, flows=flows)
                     except (Undelivered, RuntimeError) as e:
                         fail("packets", args.unit, peer, peer.forward, e, flows=flows)
@@ -289,9 +292,9 @@ def main():
     parser.add_argument("part", nargs="+", choices=PARTS)
     parser.add_argument("--unit", choices=["instructions", "ns"], default="ns")
     parser.add_argument("--flows", type=int, nargs="+", default=[1024], help="established flows")
-    parser.add_argument("--packets", type=int, default=10240, help="in a round, at least two of each flow")
+    parser.add_argument("--packets", type=int, default=30720, help="of established flows, in all rounds of a case")
     parser.add_argument("--new", type=int, default=10000, help="new flows in a round")
-    parser.add_argument("--rounds", type=int, default=3, help="of which the least counts")
+    parser.add_argument("--rounds", type=int, default=3, help="of new flows, and of processors")
     parser.add_argument("--ours", action="store_true", help="bpflb and plain routing only")
     args = parser.parse_args()
     from rig import prepare

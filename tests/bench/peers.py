@@ -135,3 +135,7 @@ BYSTANDER = Peer("bpflb", _snat, "bystander", to=ROUTED, answered=False)
 
 OURS = [SNAT, SNAT_TCP, LOCAL, DSR, DSR_UDP, DSR_IN, BYSTANDER]
 PEERS = [NFTABLES, FLOWTABLE, IPTABLES, IPVS_NAT, IPVS_DR, IPVS_TUN, NFTABLES_TCP, IPVS_NAT_TCP]
+
+# Cases of established flows that take a fast way, by the budget that is theirs
+SNAT_CASES = [case for peer in (SNAT, SNAT_TCP, LOCAL) for case in (peer.forward, peer.reply)]
+DSR_CASES = [DSR.forward, DSR_UDP.forward, DSR_IN.reply]

@@ -35,7 +35,7 @@
  * @learn: sees what leaves, during a run
  */
 struct injector {
-	struct mutex lock;
+	struct mutex lock;		/* and what is below */
 	struct inject_flow *flow;
 	u32 n;
 	struct inject_flow *answer;
