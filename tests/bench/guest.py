@@ -55,8 +55,8 @@ def run(kernel, command, **env):
             if line.startswith("{"):
                 records.append({**json.loads(line), **origin})
             elif line:
-                last = line
-                say(line.lstrip("# "))
+                last = last if line.startswith("lab: ") else line
+                say(line.removeprefix("# "))
     if p.returncode:
         records.append({"bench": "guest", "case": " ".join(command), "who": kernel,
                         "error": f"status {p.returncode}: {last}", **origin})

@@ -123,10 +123,11 @@ def plots(records, directory):
     if series:
         svg.lines(f"{directory}/flows.svg", "cost / plain routing's, by number of flows, native", "flows", "", series)
     series = {}
-    for r in select(records, bench="latency"):
+    for r in sorted(select(records, bench="latency"), key=lambda r: (r["who"], r["percentile"])):
         series.setdefault(f"{r['who']} p{r['percentile']}", []).append((r["services"], r["value"]))
     if series:
-        svg.lines(f"{directory}/latency.svg", "first packet of a flow, by number of services", "services", "us", series)
+        svg.lines(f"{directory}/latency.svg", "first packet of a flow, by number of services", "services", "us",
+                  series, [label for label in series if not label.endswith("p50")])
     for bench in "throughput", "http":
         for case in dict.fromkeys(r["case"] for r in select(records, bench=bench)):
             found = select(records, bench=bench, case=case)

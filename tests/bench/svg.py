@@ -49,12 +49,15 @@ def bars(path, title, unit, values, marked=()):
         parts += [_text(left - 8, y + 13, label, "end"),
                   f'<rect x="{left}" y="{y}" width="{max(value, 0) / top * width:.1f}" '
                   f'height="{row - 6}" fill="{colour}"/>',
-                  _text(left + max(value, 0) / top * width + 4, y + 13, f"{value:.3g}")]
+                  _text(left + max(value, 0) / top * width + 4, y + 13, f"{value:,.0f}" if value >= 100 else f"{value:.3g}")]
     _write(path, left + width + 70, height, parts)
 
 
-def lines(path, title, across, up, series):
-    """@series: {label: [(x, y)]}; x goes up by factors, so its axis is a logarithmic one."""
+def lines(path, title, across, up, series, dashed=()):
+    """@series: {label: [(x, y)]}; x goes up by factors, so its axis is a logarithmic one.
+
+    What has a label in @dashed has the colour of the one before it.
+    """
     left, width, height, foot = 60, 520, 330, 40
     xs = sorted({x for points in series.values() for x, _ in points})
     top = 1.05 * max(y for points in series.values() for _, y in points)
@@ -71,10 +74,12 @@ def lines(path, title, across, up, series):
     for x in xs:
         parts.append(_text(at(x, 0)[0], 40 + height + 16, f"{x:,}", "middle"))
     parts += [_text(left + width, 40 + height + 34, across, "end"), _text(left, 36, up)]
+    colours = 0
     for i, (label, points) in enumerate(series.items()):
-        colour = _COLOURS[i % len(_COLOURS)]
+        colours += label not in dashed
+        colour = _COLOURS[(colours - 1) % len(_COLOURS)]
         where = [at(x, y) for x, y in sorted(points)]
-        dash = 'stroke-width="2"' + (' stroke-dasharray="5 3"' if i >= len(_COLOURS) else "")
+        dash = 'stroke-width="2"' + (' stroke-dasharray="5 3"' if label in dashed else "")
         parts += [_line(*a, *b, colour, dash) for a, b in zip(where, where[1:])]
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in where]
         y = 50 + 18 * i
