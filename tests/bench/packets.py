@@ -143,8 +143,9 @@ def fail(bench, unit, peer, case, error, **more):
 def established(args):
     """In many short rounds, so that some have the processor to themselves."""
     import peers
-    who = [peers.ROUTING, *peers.OURS, *([] if args.ours else peers.PEERS)]
     for flows in args.flows:
+        others = peers.PEERS if flows < 100000 else peers.MANY_FLOWS_PEERS
+        who = [peers.ROUTING, *peers.OURS, *([] if args.ours else others)]
         count = max(ROUND[args.unit], 2 * flows)
         for proto in "udp", "tcp":
             with Reference(proto, flows, count) as reference:

@@ -135,6 +135,8 @@ BYSTANDER = Peer("bpflb", _snat, "bystander", to=ROUTED, answered=False)
 
 OURS = [SNAT, SNAT_TCP, LOCAL, DSR, DSR_UDP, DSR_IN, BYSTANDER]
 PEERS = [NFTABLES, FLOWTABLE, IPTABLES, IPVS_NAT, IPVS_DR, IPVS_TUN, NFTABLES_TCP, IPVS_NAT_TCP]
+# With a great many flows: they take long to set up, and the others are no faster
+MANY_FLOWS_PEERS = [NFTABLES, FLOWTABLE, IPVS_NAT, IPVS_DR]
 
 # Cases of established flows that take a fast way, by the budget that is theirs
 SNAT_CASES = [case for peer in (SNAT, SNAT_TCP, LOCAL) for case in (peer.forward, peer.reply)]
