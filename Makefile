@@ -10,7 +10,7 @@ DESTDIR ?=
 KERNELS ?= 6.1 6.12 uml-debug uml-smp
 
 .PHONY: all modules tools install modules-install tools-install uninstall clean distclean help
-.PHONY: check check-all check-static check-fresh demo
+.PHONY: check check-all check-static check-fresh demo bench bench-check
 .DELETE_ON_ERROR:
 
 all: modules tools ## the module for the running kernel (or KVER=, KDIR=), and lbadm
@@ -58,8 +58,16 @@ demo: ## a small cluster in one guest, and what bpflb does in it
 	$(MAKE) -C tools
 	tests/demo/run
 
+bench: ## what packets cost, beside routing, IPVS and nftables, and if budgets are met: 20 minutes, BENCH=quick 3
+	tests/lab/need build lab bench
+	tests/bench/run
+
+bench-check: ## does an established flow cost more instructions than recorded? A minute
+	tests/lab/need build lab bench
+	tests/bench/check
+
 clean: ## what was built; kernels stay
-	rm -rf build/kmod build/test build/log build/run
+	rm -rf build/kmod build/test build/log build/run build/bench
 	$(if $(wildcard tools/Makefile),$(MAKE) -C tools clean)
 	$(if $(wildcard tests/unit/Makefile),$(MAKE) -C tests/unit clean)
 	find Kbuild kmod \( -name '*.o' -o -name '.*.cmd' -o -name '.*.d' \) -delete

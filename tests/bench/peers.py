@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Whoever is measured: how it is set up on a rig, and what is sent to it."""
+import ipaddress
+import struct
+from dataclasses import dataclass
+from typing import Callable
+
+from rig import BACKEND_PORT, BACKENDS, IN, OUT, PORT, ROUTED, VIP
+
+_HOUR = 3600
+FRONT = (VIP, PORT)
+
+
+@dataclass(frozen=True)
+class Peer:
+    """@forward, @reply: names of the cases, "" for a direction that is not measured.
+
+    @to: where clients send. @first: IPv4 options of a flow's first packet.
+    """
+    who: str
+    up: Callable
+    forward: str = "forward"
+    reply: str = ""
+    proto: str = "udp"
+    to: tuple = FRONT
+    first: bytes = b""
+    answered: bool = True
+
+
+def _nothing(_rig):
+    pass
+
+
+def floor(rig):
+    """Dropped as early as netfilter can."""
+    rig.nft("""table ip floor { chain pre {
+        type filter hook prerouting priority -400
+        ip daddr 10.8.8.8 drop
+    }; }""")
+
+
+def _ipvs(how):
+    def up(rig):
+        port = BACKEND_PORT if how == "-m" else PORT
+        lines = []
+        for proto in "-u", "-t":
+            lines.append(f"-A {proto} {VIP}:{PORT} -s rr")
+            lines += [f"-a {proto} {VIP}:{PORT} -r {b}:{port} {how}" for b in BACKENDS]
+        rig.run("ipvsadm", "-R", stdin="\n".join(lines) + "\n")
+        rig.run("ipvsadm", "--set", str(_HOUR), str(_HOUR), str(_HOUR))
+    return up
+
+
+def _keep_long(rig):
+    rig.sysctl({"netfilter/nf_conntrack_udp_timeout": _HOUR,
+                "netfilter/nf_conntrack_udp_timeout_stream": _HOUR})
+
+
+def _nftables(rig):
+    backends = ", ".join(f"{i} : {b} . {BACKEND_PORT}" for i, b in enumerate(BACKENDS))
+    rig.nft(f"""table ip lb {{
+        chain pre {{
+            type nat hook prerouting priority dstnat
+            ip daddr {VIP} meta l4proto {{ tcp, udp }} th dport {PORT} \
+                dnat ip addr . port to numgen random mod {len(BACKENDS)} map {{ {backends} }}
+        }}
+        chain post {{
+            type nat hook postrouting priority srcnat
+            ip daddr 10.2.0.0/16 masquerade
+        }}
+    }}""")
+    _keep_long(rig)
+
+
+def _flowtable(rig):
+    _nftables(rig)
+    rig.nft(f"""table ip fast {{
+        flowtable f {{ hook ingress priority 0; devices = {{ {IN}, {OUT} }}; }}
+        chain forward {{
+            type filter hook forward priority filter
+            meta l4proto {{ tcp, udp }} flow add @f
+        }}
+    }}""")
+    rig.sysctl({"netfilter/nf_flowtable_udp_timeout": _HOUR})
+
+
+def _iptables(rig):
+    lines = ["*nat"]
+    for i, b in enumerate(BACKENDS):
+        chance = f"-m statistic --mode random --probability {1 / (len(BACKENDS) - i):.9f} "
+        lines += [f"-A PREROUTING -d {VIP} -p {proto} --dport {PORT} "
+                  f"{chance if i + 1 < len(BACKENDS) else ''}-j DNAT --to-destination {b}:{BACKEND_PORT}"
+                  for proto in ("tcp", "udp")]
+    lines += ["-A POSTROUTING -d 10.2.0.0/16 -j MASQUERADE", "COMMIT"]
+    rig.run("iptables-restore", stdin="\n".join(lines) + "\n")
+    _keep_long(rig)
+
+
+def _bpflb(mode, where="", *settings):
+    def up(rig):
+        lines = [f"set mode {mode}", "set flows-max 4000000",
+                 f"set timeout udp-unreplied {_HOUR} udp-replied {_HOUR}",
+                 *(f"set {s}" for s in settings), f"node add {BACKENDS[0]}"]
+        for proto in "tcp", "udp":
+            lines.append(f"service add {proto} {proto} {VIP}:{PORT}")
+            lines += [f"backend add {proto} {b}:{BACKEND_PORT} {where}" for b in BACKENDS]
+        rig.bpflb(lines)
+    return up
+
+
+_snat = _bpflb("snat")
+_local = _bpflb("snat", "local")
+_dsr = _bpflb("dsr", f"node {BACKENDS[0]}")
+_dsr_in = _bpflb("dsr", "local", "dsr-sender any")
+_NOTE = struct.pack("<BBHI", 0x9a, 8, PORT, int(ipaddress.ip_address(VIP)))
+
+ROUTING = Peer("routing", _nothing, to=ROUTED, answered=False)
+IPVS_NAT = Peer("ipvs nat", _ipvs("-m"), reply="reply")
+IPVS_NAT_TCP = Peer("ipvs nat", _ipvs("-m"), "tcp forward", "tcp reply", "tcp")
+IPVS_DR = Peer("ipvs dr", _ipvs("-g"), answered=False)
+IPVS_TUN = Peer("ipvs tun", _ipvs("-i"), answered=False)
+NFTABLES = Peer("nftables", _nftables, reply="reply")
+NFTABLES_TCP = Peer("nftables", _nftables, "tcp forward", "tcp reply", "tcp")
+FLOWTABLE = Peer("nftables flowtable", _flowtable, reply="reply")
+IPTABLES = Peer("iptables", _iptables, reply="reply")
+
+SNAT = Peer("bpflb", _snat, "snat forward", "snat reply")
+SNAT_TCP = Peer("bpflb", _snat, "snat tcp forward", "snat tcp reply", "tcp")
+LOCAL = Peer("bpflb", _local, "local forward", "local reply")
+DSR = Peer("bpflb", _dsr, "dsr tcp forward", proto="tcp", answered=False)
+DSR_UDP = Peer("bpflb", _dsr, "dsr udp forward", answered=False)
+DSR_IN = Peer("bpflb", _dsr_in, "dsr arriving", "dsr reply", "tcp",
+              to=(BACKENDS[0], BACKEND_PORT), first=_NOTE)
+BYSTANDER = Peer("bpflb", _snat, "bystander", to=ROUTED, answered=False)
+
+OURS = [SNAT, SNAT_TCP, LOCAL, DSR, DSR_UDP, DSR_IN, BYSTANDER]
+PEERS = [NFTABLES, FLOWTABLE, IPTABLES, IPVS_NAT, IPVS_DR, IPVS_TUN, NFTABLES_TCP, IPVS_NAT_TCP]
+# With a great many flows: they take long to set up, and the others are no faster
+MANY_FLOWS_PEERS = [NFTABLES, FLOWTABLE, IPVS_NAT, IPVS_DR]
+
+# Cases of established flows that take a fast way, by the budget that is theirs
+SNAT_CASES = [case for peer in (SNAT, SNAT_TCP, LOCAL) for case in (peer.forward, peer.reply)]
+DSR_CASES = [DSR.forward, DSR_UDP.forward, DSR_IN.reply]
