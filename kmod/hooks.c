@@ -10,9 +10,12 @@
 #include "bypass.h"
 #include "dsr.h"
 #include "flow.h"
+#include "flow_find.h"
 #include "gc.h"
+#include "hint.h"
 #include "hooks.h"
 #include "netns.h"
+#include "service.h"
 #include "stats.h"
 #include "translate.h"
 
@@ -29,6 +32,19 @@ static unsigned int come_in(struct bpflb_net *bn, struct sk_buff *skb, struct bp
 	return bpflb_balance(bn, skb, pkt);
 }
 
+DEFINE_PER_CPU(struct bpflb_hint, bpflb_hint);
+
+/* The flow of an ordinary packet that leaves; most packets have none. */
+static struct bpflb_match flow_leaving(const struct sk_buff *skb, const struct bpflb_key4 *k)
+{
+	const struct bpflb_hint *hint = bpflb_hint_get(skb, k);
+
+	if (hint && hint->none)
+		return (struct bpflb_match){};
+	return bpflb_flow_find4(k, hint ? hint->hash : bpflb_key4_hash(k, &bpflb_flow_secret),
+				true);
+}
+
 /* A packet leaves. Its source is rewritten if it is part of a flow; then those
  * that follow it may spare themselves the way that it has come.
  */
@@ -36,17 +52,36 @@ static unsigned int leave(struct bpflb_net *bn, struct sk_buff *skb, const struc
 {
 	struct bpflb_packet pkt;
 	struct bpflb_match m;
+	struct bpflb_key4 k;
 	unsigned int verdict;
+	bool ordinary = bpflb_packet_key4(skb, bn->id, &k);
 
+	if (ordinary) {
+		m = flow_leaving(skb, &k);
+		if (!m.flow)
+			return NF_ACCEPT;
+	}
 	if (!bpflb_packet_parse4(skb, &pkt))
 		return NF_ACCEPT;
-	m = bpflb_flow_find_mid(bn, &pkt.tuple);
+	if (!ordinary)
+		m = bpflb_flow_find_mid(bn, &pkt.tuple);
 	if (!m.flow)
 		return NF_ACCEPT;
 	verdict = bpflb_translate_src(skb, &pkt, &m, out);
 	if (verdict == NF_ACCEPT && out)
 		bpflb_bypass_grant(&m, skb, out);
 	return verdict;
+}
+
+/* Is the packet, which has no flow, for no service for sure? Then that is noted. */
+static bool is_none_of_ours(const struct bpflb_net *bn, const struct sk_buff *skb, u32 hash)
+{
+	struct bpflb_key4 k;
+
+	if (!bpflb_packet_key4(skb, bn->id, &k) || bpflb_service_has_port(bn, k.dport))
+		return false;
+	bpflb_hint_give(skb, &k, hash, true);
+	return true;
 }
 
 /* A packet that does not bypass the stack. */
@@ -56,6 +91,8 @@ static noinline unsigned int come_in_slowly(struct bpflb_net *bn, struct sk_buff
 	struct bpflb_match m = { tried.flow, tried.role };
 	struct bpflb_packet pkt;
 
+	if (tried.looked && !tried.flow && is_none_of_ours(bn, skb, tried.hash))
+		return NF_ACCEPT;
 	if (!bpflb_packet_parse4(skb, &pkt))
 		return NF_ACCEPT;
 	if (ip_hdr(skb)->ihl > 5) {

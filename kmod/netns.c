@@ -140,8 +140,15 @@ static int __net_init net_init(struct net *net)
 	err = tables_init(bn);
 	if (err)
 		goto err_flows;
+	err = -ENOMEM;
+	bn->ports[0] = kvzalloc(2 * BITS_TO_LONGS(65536) * sizeof(long), GFP_KERNEL_ACCOUNT);
+	if (!bn->ports[0])
+		goto err_tables;
+	bn->ports[1] = bn->ports[0] + BITS_TO_LONGS(65536);
 	return 0;
 
+err_tables:
+	tables_exit(bn);
 err_flows:
 	percpu_counter_destroy(&bn->flows);
 err_counters:
@@ -177,6 +184,7 @@ static void __net_exit net_empty(struct bpflb_net *bn)
 static void __net_exit net_free(struct bpflb_net *bn)
 {
 	tables_exit(bn);
+	kvfree(bn->ports[0]);
 	percpu_counter_destroy(&bn->flows);
 	free_percpu(bn->counters);
 	kfree(rcu_access_pointer(bn->settings));

@@ -21,6 +21,8 @@ struct bpflb_net_counters;
  * @id: number, as in the flow table's hash; below 2^24
  * @settings: what packets go by
  * @frontends: struct bpflb_frontend, by address
+ * @ports: bits of the ports that frontends have, or had: those with an address,
+ *	and node ports
  * @backends: struct bpflb_backend, by service and address
  * @nodes: struct bpflb_node, by address
  * @snat_pools: struct bpflb_snat_pool, by backend and source address
@@ -48,6 +50,7 @@ struct bpflb_net {
 	u32 id;
 	struct bpflb_settings __rcu *settings;
 	struct rhashtable frontends;
+	unsigned long *ports[2];
 	struct rhashtable backends;
 	struct rhashtable nodes;
 	struct rhashtable snat_pools;

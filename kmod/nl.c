@@ -104,11 +104,12 @@ bool bpflb_nl_listeners(struct bpflb_net *bn, enum bpflb_nl_group group)
 void bpflb_nl_event(struct bpflb_net *bn, enum bpflb_nl_group group, u8 cmd, bpflb_nl_fill fill,
 		    const void *object, gfp_t gfp)
 {
-	const struct bpflb_nl_head head = { .cmd = cmd };
+	struct bpflb_nl_head head = {};
 	struct sk_buff *msg;
 
 	if (!bpflb_nl_listeners(bn, group))
 		return;
+	head.cmd = cmd;
 	msg = genlmsg_new(NLMSG_DEFAULT_SIZE, gfp);
 	if (!msg || fill(msg, &head, bn, object)) {
 		nlmsg_free(msg);

@@ -78,9 +78,13 @@ struct bpflb_service *bpflb_service_for(struct bpflb_net *bn, const struct bpflb
 	/* 0.0.0.0 is how node ports are found, and no address of a service. */
 	if (ipv4_is_zeronet(t->dst.addr.ip) || ipv4_is_loopback(t->dst.addr.ip))
 		return NULL;
-	svc = service_at(bn, &t->dst, t->family, t->proto);
-	if (svc)
-		return svc;
+	if (test_bit(ntohs(t->dst.port), bn->ports[BPFLB_PORTS_ADDRESS])) {
+		svc = service_at(bn, &t->dst, t->family, t->proto);
+		if (svc)
+			return svc;
+	}
+	if (!test_bit(ntohs(t->dst.port), bn->ports[BPFLB_PORTS_NODE]))
+		return NULL;
 	svc = service_at_node_port(bn, t->dst.port, t->family, t->proto);
 	return svc && bpflb_addr_is_own(bn->net, &t->dst.addr) ? svc : NULL;
 }
@@ -252,6 +256,9 @@ static struct bpflb_frontend *frontend_get(struct bpflb_net *bn,
 		return ERR_PTR(-ENOMEM);
 	fe->key = *key;
 	INIT_LIST_HEAD(&fe->dirty);
+	/* It stays set: a packet that is looked up in vain costs little. */
+	set_bit(ntohs(key->at.port), bn->ports[key->at.addr.ip ? BPFLB_PORTS_ADDRESS :
+								 BPFLB_PORTS_NODE]);
 	err = rhashtable_insert_fast(&bn->frontends, &fe->hash, bpflb_frontend_params);
 	if (err) {
 		kfree(fe);

@@ -190,12 +190,13 @@ static bool host_has_socket(struct net *net, const struct snat_pool *pool, u16 p
 static bool take_port(struct net *net, struct snat_pool *pool, u16 port,
 		      const struct net_device *out)
 {
-	unsigned long *chunk;
+	unsigned long *chunk = pool_chunk(pool, port);
 
-	if (inet_is_local_reserved_port(net, port) || host_has_socket(net, pool, port, out))
-		return false;
-	chunk = pool_chunk(pool, port);
-	return chunk && !test_and_set_bit(port % CHUNK_BITS, chunk);
+	/* In the order of what it costs to find out. */
+	return chunk && !test_bit(port % CHUNK_BITS, chunk) &&
+	       !inet_is_local_reserved_port(net, port) &&
+	       !host_has_socket(net, pool, port, out) &&
+	       !test_and_set_bit(port % CHUNK_BITS, chunk);
 }
 
 /* The first free port from @first to @last, host byte order; 0 if there is none. */

@@ -11,6 +11,7 @@
  */
 #include "backend.h"
 #include "dsr.h"
+#include "hint.h"
 #include "netns.h"
 #include "rewrite.h"
 #include "snat.h"
@@ -53,6 +54,17 @@ bool bpflb_flow_serves(const struct bpflb_match *m, const struct bpflb_packet *p
 	return !bpflb_packet_is_syn(pkt) || !bpflb_tcp_is_closing(READ_ONCE(flow->state));
 }
 
+/* The packet, client -> backend or back by now, will be looked up when it leaves. */
+static unsigned int give_hint(unsigned int verdict, const struct sk_buff *skb,
+			      const struct bpflb_packet *pkt, const struct bpflb_flow *flow)
+{
+	struct bpflb_key4 k = bpflb_key4_of_tuple(&pkt->tuple, flow->bn->id);
+
+	if (verdict == NF_ACCEPT && READ_ONCE(flow->keys) & BIT(BPFLB_KEY_MID))
+		bpflb_hint_give(skb, &k, flow->hash[BPFLB_KEY_MID], false);
+	return verdict;
+}
+
 static unsigned int to_backend(struct sk_buff *skb, struct bpflb_packet *pkt,
 			       struct bpflb_flow *flow)
 {
@@ -70,7 +82,7 @@ static unsigned int to_backend(struct sk_buff *skb, struct bpflb_packet *pkt,
 		if (verdict != NF_ACCEPT)
 			return verdict;
 	}
-	return rewrite(skb, pkt, flow, &to);
+	return give_hint(rewrite(skb, pkt, flow, &to), skb, pkt, flow);
 }
 
 static unsigned int to_client(struct sk_buff *skb, struct bpflb_packet *pkt,
@@ -84,7 +96,7 @@ static unsigned int to_client(struct sk_buff *skb, struct bpflb_packet *pkt,
 	};
 
 	bpflb_flow_saw(flow, pkt, true);
-	return rewrite(skb, pkt, flow, &to);
+	return give_hint(rewrite(skb, pkt, flow, &to), skb, pkt, flow);
 }
 
 /**

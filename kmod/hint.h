@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What a packet's way in has found out, for its way out: mostly the same processor's. */
+#ifndef _BPFLB_HINT_H
+#define _BPFLB_HINT_H
+
+#include <linux/jiffies.h>
+#include <linux/percpu.h>
+
+#include "tuple.h"
+
+struct sk_buff;
+
+/**
+ * struct bpflb_hint - about the last packet that came in
+ * @skb: the packet; only compared
+ * @when: jiffies
+ * @k: its addresses and ports when it went on
+ * @hash: of @k
+ * @none: it has no flow
+ *
+ * A packet that was queued in between, or went to another processor, finds
+ * another hint, or an old one: then it is looked up as if there were none. It is
+ * never a flow itself that is handed on, since that might have ended by then.
+ */
+struct bpflb_hint {
+	const struct sk_buff *skb;
+	unsigned long when;
+	struct bpflb_key4 k;
+	u32 hash;
+	bool none;
+};
+
+DECLARE_PER_CPU(struct bpflb_hint, bpflb_hint);
+
+/* Context: bottom halves off. */
+static inline void bpflb_hint_give(const struct sk_buff *skb, const struct bpflb_key4 *k,
+				   u32 hash, bool none)
+{
+	struct bpflb_hint *hint = this_cpu_ptr(&bpflb_hint);
+
+	hint->skb = skb;
+	hint->when = jiffies;
+	hint->k = *k;
+	hint->hash = hash;
+	hint->none = none;
+}
+
+/* Context: bottom halves off. Return: NULL if there is none about this packet. */
+static inline const struct bpflb_hint *bpflb_hint_get(const struct sk_buff *skb,
+						      const struct bpflb_key4 *k)
+{
+	const struct bpflb_hint *hint = this_cpu_ptr(&bpflb_hint);
+
+	if (hint->skb != skb || hint->when != jiffies || hint->k.addrs != k->addrs ||
+	    hint->k.ports != k->ports || hint->k.ns_proto != k->ns_proto)
+		return NULL;
+	return hint;
+}
+
+#endif
