@@ -158,23 +158,23 @@ static enum bpflb_drop_reason make_flow(struct bpflb_net *bn, struct bpflb_backe
 }
 
 /**
- * bpflb_balance() - a packet that has no flow: is it for a service?
+ * bpflb_balance() - a packet for a service, that has no flow
  * @bn: namespace
+ * @svc: the service
  * @skb: the packet, in PREROUTING or LOCAL_OUT
  * @pkt: what it is; follows the change
  *
- * Context: RCU, bottom halves off. Return: NF_ACCEPT, and if it was for a
- * service it is on its way to a backend now; or NF_DROP, and it is counted.
+ * Context: RCU, bottom halves off. Return: NF_ACCEPT, and it is on its way to a
+ * backend now; or NF_DROP, and it is counted.
  */
-unsigned int bpflb_balance(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt)
+unsigned int bpflb_balance(struct bpflb_net *bn, struct bpflb_service *svc, struct sk_buff *skb,
+			   struct bpflb_packet *pkt)
 {
-	struct bpflb_service *svc = bpflb_service_for(bn, &pkt->tuple);
-	const struct bpflb_version *v;
+	const struct bpflb_version *v = rcu_dereference(svc->version);
 	const struct bpflb_slot *slot;
 	enum bpflb_drop_reason reason;
 	struct bpflb_match m = {};
 
-	v = svc ? rcu_dereference(svc->version) : NULL;
 	if (!v)
 		return NF_ACCEPT;
 	if (pkt->tcp_flags & BPFLB_TCP_RST)

@@ -8,9 +8,11 @@
 struct bpflb_backend;
 struct bpflb_match;
 struct bpflb_net;
+struct bpflb_service;
 
 void bpflb_balance_init(void);
-unsigned int bpflb_balance(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt);
+unsigned int bpflb_balance(struct bpflb_net *bn, struct bpflb_service *svc, struct sk_buff *skb,
+			   struct bpflb_packet *pkt);
 unsigned int bpflb_balance_noted(struct bpflb_net *bn, struct sk_buff *skb,
 				 struct bpflb_packet *asked, struct bpflb_backend *be,
 				 struct bpflb_match *m);

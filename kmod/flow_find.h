@@ -49,6 +49,30 @@ static __always_inline bool bpflb_packet_key4(const struct sk_buff *skb, u32 ns,
 	return true;
 }
 
+/**
+ * bpflb_packet_of_key4() - all that the hooks need to know of an ordinary packet
+ * @skb: the packet
+ * @k: what bpflb_packet_key4() has read
+ * @pkt: what to fill
+ */
+static inline void bpflb_packet_of_key4(const struct sk_buff *skb, const struct bpflb_key4 *k,
+					struct bpflb_packet *pkt)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+
+	*pkt = (struct bpflb_packet){
+		.tuple = {
+			.family = NFPROTO_IPV4,
+			.proto = k->ns_proto,
+			.src = { .addr = { .ip = k->saddr }, .port = k->sport },
+			.dst = { .addr = { .ip = k->daddr }, .port = k->dport },
+		},
+		.thoff = skb_network_offset(skb) + sizeof(*iph),
+		.len = skb->len - skb_network_offset(skb),
+		.tcp_flags = iph->protocol == IPPROTO_TCP ? ((const u8 *)(iph + 1))[13] : 0,
+	};
+}
+
 static_assert(BPFLB_ADDR_SERVICE == BPFLB_ADDR_CLIENT + 1);
 static_assert(BPFLB_ADDR_SNAT == BPFLB_ADDR_BACKEND + 1);
 

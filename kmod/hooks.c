@@ -25,11 +25,14 @@
 static unsigned int come_in(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt,
 			    const struct bpflb_match *m)
 {
+	struct bpflb_service *svc;
+
 	if (m->flow && bpflb_flow_serves(m, pkt))
 		return bpflb_translate_dst(skb, pkt, m);
 	if (m->flow)
 		bpflb_flow_kill(m->flow);
-	return bpflb_balance(bn, skb, pkt);
+	svc = bpflb_service_for(bn, &pkt->tuple);
+	return svc ? bpflb_balance(bn, svc, skb, pkt) : NF_ACCEPT;
 }
 
 DEFINE_PER_CPU(struct bpflb_hint, bpflb_hint);
@@ -56,43 +59,48 @@ static unsigned int leave(struct bpflb_net *bn, struct sk_buff *skb, const struc
 	unsigned int verdict;
 	bool ordinary = bpflb_packet_key4(skb, bn->id, &k);
 
-	if (ordinary) {
-		m = flow_leaving(skb, &k);
-		if (!m.flow)
-			return NF_ACCEPT;
-	}
-	if (!bpflb_packet_parse4(skb, &pkt))
+	if (!ordinary && !bpflb_packet_parse4(skb, &pkt))
 		return NF_ACCEPT;
-	if (!ordinary)
-		m = bpflb_flow_find_mid(bn, &pkt.tuple);
+	m = ordinary ? flow_leaving(skb, &k) : bpflb_flow_find_mid(bn, &pkt.tuple);
 	if (!m.flow)
 		return NF_ACCEPT;
+	if (ordinary)
+		bpflb_packet_of_key4(skb, &k, &pkt);
 	verdict = bpflb_translate_src(skb, &pkt, &m, out);
 	if (verdict == NF_ACCEPT && out)
 		bpflb_bypass_grant(&m, skb, out);
 	return verdict;
 }
 
-/* Is the packet, which has no flow, for no service for sure? Then that is noted. */
-static bool is_none_of_ours(const struct bpflb_net *bn, const struct sk_buff *skb, u32 hash)
+/* An ordinary packet that has no flow, or one that doesn't bypass the stack. */
+static unsigned int come_in_ordinary(struct bpflb_net *bn, struct sk_buff *skb,
+				     const struct bpflb_key4 *k, struct bpflb_bypassed tried)
 {
-	struct bpflb_key4 k;
+	struct bpflb_match m = { tried.flow, tried.role };
+	struct bpflb_service *svc;
+	struct bpflb_packet pkt;
 
-	if (!bpflb_packet_key4(skb, bn->id, &k) || bpflb_service_has_port(bn, k.dport))
-		return false;
-	bpflb_hint_give(skb, &k, hash, true);
-	return true;
+	bpflb_packet_of_key4(skb, k, &pkt);
+	pkt.hash = tried.hash;
+	if (m.flow)
+		return come_in(bn, skb, &pkt, &m);
+	svc = bpflb_service_for(bn, &pkt.tuple);
+	if (svc)
+		return bpflb_balance(bn, svc, skb, &pkt);
+	bpflb_hint_give(skb, k, tried.hash, true);
+	return NF_ACCEPT;
 }
 
 /* A packet that does not bypass the stack. */
 static noinline unsigned int come_in_slowly(struct bpflb_net *bn, struct sk_buff *skb,
 					    struct bpflb_bypassed tried)
 {
-	struct bpflb_match m = { tried.flow, tried.role };
+	struct bpflb_match m = {};
 	struct bpflb_packet pkt;
+	struct bpflb_key4 k;
 
-	if (tried.looked && !tried.flow && is_none_of_ours(bn, skb, tried.hash))
-		return NF_ACCEPT;
+	if (tried.looked && bpflb_packet_key4(skb, bn->id, &k))
+		return come_in_ordinary(bn, skb, &k, tried);
 	if (!bpflb_packet_parse4(skb, &pkt))
 		return NF_ACCEPT;
 	if (ip_hdr(skb)->ihl > 5) {
@@ -103,10 +111,7 @@ static noinline unsigned int come_in_slowly(struct bpflb_net *bn, struct sk_buff
 		if (m.flow)
 			return bpflb_translate_dst(skb, &pkt, &m);
 	}
-	if (tried.looked)
-		pkt.hash = tried.hash;
-	else
-		m = bpflb_flow_find(bn, &pkt);
+	m = bpflb_flow_find(bn, &pkt);
 	return come_in(bn, skb, &pkt, &m);
 }
 

@@ -8,7 +8,6 @@
 #include <linux/refcount.h>
 #include <linux/rhashtable.h>
 
-#include "netns.h"
 #include "sched.h"
 #include "stats.h"
 #include "tuple.h"
@@ -165,19 +164,6 @@ enum {
 	BPFLB_PORTS_ADDRESS,
 	BPFLB_PORTS_NODE,
 };
-
-/**
- * bpflb_service_has_port() - may a packet to this port be for a service?
- * @bn: namespace
- * @port: where it goes
- *
- * Context: any.
- */
-static inline bool bpflb_service_has_port(const struct bpflb_net *bn, __be16 port)
-{
-	return test_bit(ntohs(port), bn->ports[BPFLB_PORTS_ADDRESS]) ||
-	       test_bit(ntohs(port), bn->ports[BPFLB_PORTS_NODE]);
-}
 
 /* The packet path */
 struct bpflb_service *bpflb_service_for(struct bpflb_net *bn, const struct bpflb_tuple *t);
