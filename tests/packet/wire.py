@@ -112,6 +112,19 @@ class Wire:
         """Of net.ipv4 at the node."""
         ns.sysctl(NODE, {f"ipv4/{k}": v for k, v in settings.items()})
 
+    @staticmethod
+    @contextlib.contextmanager
+    def neigh(link, **settings):
+        """These of net.ipv4.neigh at the node meanwhile."""
+        paths = {name: f"/proc/sys/net/ipv4/neigh/{link}/{name}" for name in settings}
+        with ns.inside(NODE):
+            before = {name: open(path).read() for name, path in paths.items()}
+        ns.sysctl(NODE, {f"ipv4/neigh/{link}/{k}": v for k, v in settings.items()})
+        try:
+            yield
+        finally:
+            ns.sysctl(NODE, {f"ipv4/neigh/{link}/{k}": v for k, v in before.items()})
+
     def lbadm(self, *words, config=None):
         p = subprocess.run([LBADM, "-n", NODE, *words], input=config, text=True,
                            capture_output=True, check=False)
@@ -197,6 +210,17 @@ class Wire:
         link, got = self.receive()
         check(b"probe" in got, "something else came out",
               lambda: [f"{link}: {Ether(got).summary()}", got.hex()])
+
+    def nothing_but_errors(self):
+        """As quiet(), but for ICMP errors of the node itself."""
+        self.send("lan", from_router(IP(src=CLIENT, dst=N1, id=0x7777) / ICMP() / b"probe"))
+        while True:
+            link, got = self.receive()
+            packet = IP(got[14:])
+            if b"probe" in got:
+                return
+            check(ICMP in packet and packet[ICMP].type == 3, "something came out",
+                  lambda: [f"{link}: {Ether(got).summary()}", got.hex()])
 
     def dropped(self, link, frame, reason):
         """@frame into @link: nothing comes out, and one drop is counted, for @reason."""
