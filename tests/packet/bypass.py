@@ -99,6 +99,7 @@ def counters(wire):
             counted.append({k: after[k] - before[k] for k in before
                             if k.startswith(("packets", "bytes", "notes"))})
     equal(counted[:3], counted[3:], "counted with bypass, and without")
+    equal([c["packets_in"] for c in counted[:3]], [len(DATA)] * 3, "packets from the client")
 
 
 # struct virtio_net_hdr: flags, gso_type, hdr_len, gso_size, csum_start, csum_offset

@@ -142,7 +142,9 @@ class Wire:
             self._mode = (mode, settings)
 
     def stats(self):
-        return json.loads(self.lbadm("-j", "stats"))["stats"]
+        """Totals, what services count among the others."""
+        stats = json.loads(self.lbadm("-j", "stats"))["stats"]
+        return {**stats.pop("counters"), **stats}
 
     def drops(self):
         return {d["reason"]: d["packets"] for d in self.stats()["drops"] if d["packets"]}
