@@ -272,7 +272,7 @@ def read_slowly(state):
     wanted = {s.flood.client(n) for n in range(sent)}
     lists = []
     with contextlib.ExitStack() as stack:
-        for n in range(20):
+        for n in range(8):
             parts = stack.enter_context(genl.Genl("n1")).dump(genl.FLOW_GET)
             lists.append((parts, [next(parts) for _ in range(n + 1)]))
         before = s.buckets()
