@@ -144,11 +144,20 @@ int bpflb_nl_flow_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	/* Flows come and go: a dump of them is never of one moment. */
 	d.head.cb = NULL;
 	while (more && !at->done) {
+		u32 before = skb->len;
+
 		d.skip = at->skip;
 		d.sent = 0;
 		rcu_read_lock();
 		more = bpflb_index_scan(&at->bucket, dump_visit, &d);
 		rcu_read_unlock();
+		/* A bucket goes into one message, for by the next one it may be
+		 * another. Only if it alone is too much, the rest follows.
+		 */
+		if (!more && before) {
+			skb_trim(skb, before);
+			break;
+		}
 		at->skip = more ? 0 : d.sent;
 		at->done = more && !at->bucket;
 		cond_resched();

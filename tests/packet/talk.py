@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Flows of every kind that bypass serves: what either side sends, and what must come out.
+
+ask() and answer() give (link, frame, wanted), ready for Wire.expect(); keywords are those of IP.
+"""
+import itertools
+
+from scapy.layers.inet import IP, TCP, UDP
+
+from net.ktap import equal
+from wire import (CLIENT, N1, POD, REMOTE, VIP, changed, from_node, from_pod, from_router, note, to_node,
+                  to_pod, to_router, with_options)
+
+_ports = itertools.count(24001)
+TIMES = [("NOP", None), ("NOP", None), ("Timestamp", (305419896, 19088743))]
+
+
+class Talk:
+    """One flow; open() says everything that comes before bypass.
+
+    @front, @server: ports of the service and of the backend, by protocol. @both: the answers come by
+    here too.
+    """
+
+    mode, both, front, server = "snat", True, {}, {}
+
+    def __init__(self, wire, proto):
+        self.wire, self.proto = wire, proto
+        self.port = next(_ports)
+
+    def _packet(self, ip, ports, flags, data, df, chksum):
+        if self.proto == "udp":
+            packet = IP(**ip) / UDP(**ports, chksum=chksum) / data
+        else:
+            packet = IP(**ip) / TCP(**ports, flags=flags, window=29200, options=TIMES) / data
+        packet.flags = "DF" if df else 0
+        return packet
+
+    def segment(self, flags="PA", data=b"", df=False, chksum=None, **ip):
+        """What the client sends."""
+        return self._packet({"src": CLIENT, "dst": VIP, "id": 0x1234, "ttl": 64, **ip},
+                            {"sport": self.port, "dport": self.front[self.proto]}, flags, data, df, chksum)
+
+    def reply(self, flags="PA", data=b"", df=False, chksum=None, **ip):
+        """What the backend sends."""
+        src, dst = self.reply_between
+        return self._packet({"src": src, "dst": dst, "id": 0x2222, "ttl": 60, **ip},
+                            {"sport": self.server[self.proto], "dport": self.port}, flags, data, df, chksum)
+
+    def say(self, *sides, **kw):
+        """One packet of each side, all right when they come out."""
+        for side in sides:
+            self.wire.expect(*side(**kw))
+
+    def open(self):
+        """Until every packet that may take bypass will."""
+        self.wire.set(self.mode)
+        with self.wire.bypassing(0):
+            if self.proto == "udp":
+                self.say(self.ask, data=b"first")
+            elif self.both:
+                self.say(self.ask, self.answer, flags="S")
+                self.say(self.ask, flags="A")
+            else:
+                self.say(self.ask, flags="S")
+                self.say(self.ask, flags="A")
+            if self.both:
+                self.say(self.answer, data=b"first", flags="A")
+        equal(self.flow()["bypass"], "both" if self.both else "client", "bypass of the flow")
+        return self
+
+    def flow(self):
+        return self.wire.flow(CLIENT, self.port)
+
+
+class Snat(Talk):
+    """To a backend on another node."""
+
+    front, server = {"tcp": 80, "udp": 53}, {"tcp": 8080, "udp": 5353}
+    reply_between = REMOTE, N1
+
+    def translated(self, packet):
+        return changed(packet, src=N1, dst=REMOTE, dport=self.server[self.proto])
+
+    def ask(self, **kw):
+        packet = self.segment(**kw)
+        return "lan", from_router(packet), to_node(self.translated(packet))
+
+    def answer(self, flags="PA", **kw):
+        packet = self.reply("SA" if flags == "S" else flags, **kw)
+        return "lan", from_node(packet), to_router(
+            changed(packet, src=VIP, dst=CLIENT, sport=self.front[self.proto]))
+
+
+class Local(Talk):
+    """To a pod on this node."""
+
+    front, server = {"tcp": 81, "udp": 54}, {"tcp": 8080, "udp": 5353}
+    reply_between = POD, CLIENT
+
+    def ask(self, **kw):
+        packet = self.segment(**kw)
+        return "lan", from_router(packet), to_pod(
+            changed(packet, dst=POD, dport=self.server[self.proto]))
+
+    def answer(self, flags="PA", **kw):
+        packet = self.reply("SA" if flags == "S" else flags, **kw)
+        return "pod", from_pod(packet), to_router(
+            changed(packet, src=VIP, sport=self.front[self.proto]))
+
+
+class DsrOut(Snat):
+    """To a backend whose node answers by itself. UDP has the note on every packet."""
+
+    mode, both = "dsr", False
+
+    def translated(self, packet):
+        return changed(packet, dst=REMOTE, dport=self.server[self.proto])
+
+    def ask(self, flags="PA", **kw):
+        packet = self.segment(flags=flags, **kw)
+        want = self.translated(packet)
+        if self.proto == "udp" or flags == "S":
+            want = with_options(want, note(VIP, self.front[self.proto]))
+        return "lan", from_router(packet), to_node(want)
+
+
+class DsrIn(Local):
+    """From a balancer to a pod on this node: the client's SYN, or each datagram, has the note.
+
+    With that it takes the stack's way.
+    """
+
+    mode = "dsr"
+
+    def ask(self, flags="PA", **kw):
+        packet = self.segment(flags=flags, **{"dst": POD, **kw})
+        packet.payload.dport = self.server[self.proto]
+        frame = from_node(packet)
+        if self.proto == "udp" or flags == "S":
+            frame = from_node(with_options(packet, note(VIP, self.front[self.proto])))
+        return "lan", frame, to_pod(changed(packet))
