@@ -49,6 +49,7 @@ struct bpflb_backend_key {
  * @rcu: to free it
  * @ref: the configuration, and each flow
  * @key: its service, a reference, and its address and port
+ * @counters: what went to it and came from it
  * @id: number, unique in the namespace, rising along @list
  * @live: new flows may come; read by packets
  * @here: on this node; read by packets
@@ -57,9 +58,10 @@ struct bpflb_backend_key {
  * @next_here: @here after the commit that is under way
  * @cur: in force
  * @next: after the open transaction
- * @counters: what went to it and came from it
  *
- * All but @counters and @ref, and for packets @live, @here and @bypass: bpflb_net.lock.
+ * All but @counters and @ref, and for packets @live, @here and @bypass:
+ * bpflb_net.lock. What each packet reads is in a cache line of its own, away from
+ * @ref, which each new flow writes.
  */
 struct bpflb_backend {
 	struct rhash_head hash;
@@ -67,16 +69,18 @@ struct bpflb_backend {
 	struct list_head dirty;
 	struct rcu_head rcu;
 	refcount_t ref;
-	struct bpflb_backend_key key;
+
+	struct bpflb_backend_key key __aligned(64);
+	struct bpflb_counters __percpu *counters;
 	u32 id;
 	bool live;
 	bool here;
 	bool bypass;
 	bool next_live;
 	bool next_here;
+
 	struct bpflb_backend_conf cur;
 	struct bpflb_backend_conf next;
-	struct bpflb_counters __percpu *counters;
 };
 
 extern const struct rhashtable_params bpflb_backend_params;
