@@ -81,8 +81,8 @@ class State:
     def tcp(self, timeout=30):
         return clients.Tcp(self.net, "c0", self.web.front(self.plan), timeout=timeout)
 
-    def udp(self, service=None, timeout=10):
-        return clients.Udp(self.net, "c0", (service or self.echo).front(self.plan), timeout=timeout)
+    def udp(self, service=None, timeout=10, port=0):
+        return clients.Udp(self.net, "c0", (service or self.echo).front(self.plan), ("", port), timeout)
 
 
 def stateful(state):
@@ -331,6 +331,10 @@ def refresh(state):
     equal(s.counted("invalid"), 0, "packets that conntrack calls invalid")
 
 
+# The stack of 6.1 counts the octets of a forwarded packet twice.
+_TWICE = "OutOctets"
+
+
 def snmp(s):
     """What the balancer's stack has counted of IP."""
     out = {}
@@ -349,19 +353,18 @@ def counters(state, mode):
     # the answers have SNAT's ports in them, which shall be as long as each other
     s.cluster.lbadm("n1", "set snat-ports 10000-29999")
     risen = {}
-    for bypass in ("on", "off"):
+    for port, bypass in ((22001, "on"), (22003, "off")):
         s.cluster.lbadm("n1", f"set bypass {bypass}")
-        with s.udp() as udp, s.udp(s.near) as near:
+        # ports that SNAT keeps: they are in the answers, which are to have the same length each time
+        with s.udp(port=port) as udp, s.udp(s.near, port=port + 1) as near:
             for _ in range(3):
                 udp.ask(), near.ask()
             before = {**s.stats(), **snmp(s)}
             for _ in range(100):
                 udp.ask("/a-word-of-always-the-same-length"), near.ask("/another")
             after = {**s.stats(), **snmp(s)}
-            ports = len(str(udp.local[1])), len(str(near.local[1]))
-        equal(ports, (5, 5), "digits of the clients' ports, which the answers have in them")
         risen[bypass] = {k: after[k] - before[k] for k in after
-                         if k != "drops" and not k.startswith("flows")}
+                         if k not in ("drops", _TWICE) and not k.startswith("flows")}
     fast = risen["on"].pop("bypassed")
     equal(risen["off"].pop("bypassed"), 0, "packets that took bypass while it was off")
     equal(fast, 400 if mode == "snat" else 300, "packets that took bypass")
