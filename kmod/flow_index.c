@@ -27,9 +27,9 @@
 #define LINKS_LOW	1
 
 /* Lines of one bucket. With a keyed hash, only an index that could not grow for
- * want of memory gets there.
+ * want of memory, or of a processor for the worker, gets there.
  */
-#define BUCKET_LINES_MAX 8
+#define BUCKET_LINES_MAX 64
 
 #define LINES_MAX	BIT(28)
 
@@ -49,7 +49,9 @@ struct more {
 	struct rcu_head rcu;
 };
 
-/* Some to have at hand while a lock is held. */
+/* Some to have at hand while a lock is held: what a bucket that shrinks into
+ * another may need at most.
+ */
 struct spare {
 	struct more *more[BUCKET_LINES_MAX + 1];
 	unsigned int n;
