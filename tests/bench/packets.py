@@ -306,4 +306,5 @@ def main():
         PARTS[part](args)
 
 
-main()
+if __name__ == "__main__":
+    main()
