@@ -340,7 +340,7 @@ void bpflb_bypass_grant(const struct bpflb_match *m, struct sk_buff *skb,
 	struct bpflb_flow *flow = m->flow;
 	struct bpflb_way *way = &flow->way[bpflb_role_is_reply(m->role)];
 	struct rtable *rt = skb_rtable(skb);
-	spinlock_t *lock;
+	spinlock_t *lock;	/* the flow's ways */
 	u32 mtu;
 
 	if (!(BIT(READ_ONCE(flow->state)) & STATES) || !is_allowed(flow->bn, flow) ||

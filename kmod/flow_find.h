@@ -98,7 +98,8 @@ static __always_inline bool bpflb_flow_matches4(const struct bpflb_flow *flow, e
 		*role = BPFLB_ROLE_REPLY;
 		return flow->reply_addrs == k->addrs && flow->reply_ports == k->ports;
 	}
-	if (flow->addr[BPFLB_ADDR_CLIENT] == k->saddr && flow->addr[BPFLB_ADDR_BACKEND] == k->daddr &&
+	if (flow->addr[BPFLB_ADDR_CLIENT] == k->saddr &&
+	    flow->addr[BPFLB_ADDR_BACKEND] == k->daddr &&
 	    flow->mport == k->sport && flow->bport == k->dport) {
 		*role = BPFLB_ROLE_MID_ORIG;
 		return true;

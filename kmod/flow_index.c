@@ -113,6 +113,7 @@ static struct bpflb_line *bucket_extend(struct bpflb_line *last, unsigned int n,
 	more = more_alloc(spare);
 	if (!more)
 		return ERR_PTR(-ENOMEM);
+	/* Readers come by here; its links are 0. */
 	smp_store_release(&last->next, (unsigned long)&more->line);
 	return &more->line;
 }
@@ -330,6 +331,7 @@ static void bucket_add(struct bpflb_line *line, unsigned long link, struct spare
 
 	while (!(at = line_find(line, 0)))
 		line = line_next(line) ?: bucket_extend(line, 0, spare);
+	/* A flow that readers find is filled in. */
 	smp_store_release(at, link);
 }
 
@@ -351,6 +353,7 @@ static void move_bucket(struct bpflb_line *first, const struct bpflb_index *to,
 			bucket_add(&to->line[hash & to->mask], link, spare);
 		}
 	}
+	/* Who finds the mark finds the links in the newer index. */
 	smp_store_release(&first->next, first->next | BPFLB_LINE_MOVED);
 	/* Who finds a link gone finds the mark. Pairs with bpflb_index_lookup().
 	 * None may be left: its flow may end, and later readers come by here.
@@ -449,7 +452,7 @@ int bpflb_index_init(u32 lines)
 	/* So many locks that processors seldom want the same one. */
 	u32 locks = roundup_pow_of_two(clamp(64 * num_possible_cpus(), 1024U, 65536U)), i;
 	struct bpflb_index *index;
-	spinlock_t *lock;
+	spinlock_t *lock;	/* all of them */
 
 	if (lines > LINES_MAX)
 		return -EINVAL;

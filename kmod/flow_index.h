@@ -147,7 +147,7 @@ bpflb_index_lookup(u32 hash, bool (*match)(struct bpflb_flow *flow, enum bpflb_k
  * They stay as they are, of however many lines the index is.
  */
 struct bpflb_index_locks {
-	spinlock_t *lock;
+	spinlock_t *lock;	/* the links of a hash, and a bucket's further lines */
 	u32 mask;
 };
 

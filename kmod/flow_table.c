@@ -21,7 +21,7 @@ hsiphash_key_t bpflb_flow_secret __read_mostly;
 
 /* The locks of up to three keys, in order, each once. */
 struct lock_set {
-	spinlock_t *lock[BPFLB_KEYS];
+	spinlock_t *lock[BPFLB_KEYS];	/* of the index */
 	unsigned int n;
 };
 
