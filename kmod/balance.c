@@ -75,14 +75,11 @@ static __be16 other_port(void)
 /* End the flow that has this one's MID tuple, if it is closing anyway. */
 static bool end_closing(struct bpflb_net *bn, const struct bpflb_flow *flow)
 {
-	const struct bpflb_tuple mid = {
-		.src = { { .ip = flow->addr[BPFLB_ADDR_CLIENT] }, flow->mport },
-		.dst = flow->be->key.at,
-		.family = NFPROTO_IPV4,
-		.proto = bpflb_flow_proto(flow),
-	};
-	struct bpflb_match m = bpflb_flow_find_mid(bn, &mid);
+	struct bpflb_tuple mid;
+	struct bpflb_match m;
 
+	bpflb_flow_tuple(flow, BPFLB_KEY_MID, &mid);
+	m = bpflb_flow_find_mid(bn, &mid);
 	if (!m.flow || bpflb_flow_proto(flow) != IPPROTO_TCP ||
 	    !(bpflb_tcp_is_closing(READ_ONCE(m.flow->state)) || bpflb_flow_is_expired(m.flow)))
 		return false;

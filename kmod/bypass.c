@@ -161,7 +161,7 @@ static noinline bool put_note(struct bpflb_net *bn, struct sk_buff *skb,
 		.port = flow->vport,
 	};
 
-	if (!bpflb_note_opt_put(skb, &note))
+	if (!bpflb_note_opt4_put(skb, &note))
 		return false;
 	this_cpu_inc(bn->counters->notes_sent);
 	return true;
@@ -212,12 +212,12 @@ static __always_inline bool send(struct bpflb_net *bn, struct sk_buff *skb, bool
 	}
 	target(flow, reply, &to);
 	n = neighbour_of(route_of(dst), to.daddr);
-	if (!n || skb_cow(skb, LL_RESERVED_SPACE(dst->dev) + BPFLB_NOTE_OPT_LEN))
+	if (!n || skb_cow(skb, LL_RESERVED_SPACE(dst->dev) + BPFLB_NOTE_OPT4_LEN))
 		return false;
 	if (unlikely(has_notes(flow))) {
 		if (!put_note(bn, skb, flow))
 			return false;
-		note = BPFLB_NOTE_OPT_LEN;
+		note = BPFLB_NOTE_OPT4_LEN;
 	}
 
 	iph = ip_hdr(skb);
@@ -343,13 +343,13 @@ void bpflb_bypass_grant(const struct bpflb_match *m, struct sk_buff *skb,
 	spinlock_t *lock;	/* the flow's ways */
 	u32 mtu;
 
-	if (!(BIT(READ_ONCE(flow->state)) & STATES) || !is_allowed(flow->bn, flow) ||
+	if (bpflb_flow_is_ipv6(flow) || !(BIT(READ_ONCE(flow->state)) & STATES) || !is_allowed(flow->bn, flow) ||
 	    !(IPCB(skb)->flags & IPSKB_FORWARDED) || skb_has_extensions(skb) || !rt ||
 	    has_way(way, skb) || !is_ordinary_route(rt, out) || !conntrack_agrees(flow, skb))
 		return;
 	mtu = ip_dst_mtu_maybe_forward(&rt->dst, true);
 	if (has_notes(flow))
-		mtu -= BPFLB_NOTE_OPT_LEN;
+		mtu -= BPFLB_NOTE_OPT4_LEN;
 	lock = bpflb_index_lock(flow->hash[BPFLB_KEY_MID]);
 	spin_lock(lock);
 	if (!(flow->flags & BPFLB_FLOW_DEAD))

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/icmp.h>
+#include <linux/icmpv6.h>
 #include <net/icmp.h>
 #include <net/ip.h>
+#include <net/ip6_route.h>
 #include <net/route.h>
 
 #include "backend.h"
@@ -23,28 +25,55 @@ static bool needs_note(const struct bpflb_packet *pkt, const struct bpflb_flow *
 	return bpflb_dsr_notes_each(flow) || bpflb_packet_is_syn(pkt);
 }
 
-/* How long an IPv4 packet may be on the way to the backend, 0 if nobody knows. */
-static u32 path_mtu(struct bpflb_net *bn, struct sk_buff *skb, const struct bpflb_flow *flow,
-		    struct rtable **rt)
+static struct dst_entry *route4(struct bpflb_net *bn, const struct sk_buff *skb, __be32 daddr)
 {
-	struct flowi4 fl4 = {
-		.daddr = flow->addr[BPFLB_ADDR_BACKEND],
-		.flowi4_mark = skb->mark,
-	};
+	struct flowi4 fl4 = { .daddr = daddr, .flowi4_mark = skb->mark };
+	struct rtable *rt = ip_route_output_key(bn->net, &fl4);
 
-	*rt = ip_route_output_key(bn->net, &fl4);
-	if (IS_ERR(*rt)) {
-		*rt = NULL;
-		return 0;
-	}
-	return dst_mtu(&(*rt)->dst);
+	return IS_ERR(rt) ? NULL : &rt->dst;
 }
 
-static bool grows_too_big(const struct sk_buff *skb, const struct bpflb_packet *pkt, u32 mtu)
+static struct dst_entry *route6(struct bpflb_net *bn, const struct sk_buff *skb,
+				const struct in6_addr *daddr)
+{
+	struct flowi6 fl6 = { .daddr = *daddr, .flowi6_mark = skb->mark };
+	struct dst_entry *dst = ip6_route_output(bn->net, NULL, &fl6);
+
+	if (!dst->error)
+		return dst;
+	dst_release(dst);
+	return NULL;
+}
+
+/* The route to the flow's backend, a reference; NULL if there is none. */
+static struct dst_entry *route_to(struct bpflb_net *bn, const struct sk_buff *skb,
+				  const struct bpflb_flow *flow)
+{
+	const union nf_inet_addr backend = bpflb_flow_addr(flow, BPFLB_ADDR_BACKEND);
+
+	return bpflb_flow_is_ipv6(flow) ? route6(bn, skb, &backend.in6) :
+					  route4(bn, skb, backend.ip);
+}
+
+static bool grows_too_big(const struct sk_buff *skb, const struct bpflb_packet *pkt, u32 room)
 {
 	if (skb_is_gso(skb))
-		return !skb_gso_validate_network_len(skb, mtu - BPFLB_NOTE_OPT_LEN);
-	return pkt->len + BPFLB_NOTE_OPT_LEN > mtu && ip_hdr(skb)->frag_off & htons(IP_DF);
+		return !skb_gso_validate_network_len(skb, room);
+	return pkt->len > room && (pkt->tuple.family == NFPROTO_IPV6 ||
+				   ip_hdr(skb)->frag_off & htons(IP_DF));
+}
+
+/* Tell the sender of a packet what would fit. */
+static void send_too_big(struct sk_buff *skb, struct dst_entry *dst, u8 family, u32 room)
+{
+	if (family == NFPROTO_IPV6) {
+		icmpv6_send(skb, ICMPV6_PKT_TOOBIG, 0, max_t(u32, room, IPV6_MIN_MTU));
+		return;
+	}
+	/* icmp_send() wants a route on the packet; PREROUTING has none yet. */
+	skb_dst_drop(skb);
+	skb_dst_set(skb, dst_clone(dst));
+	icmp_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, htonl(room));
 }
 
 /* Would the packet outgrow its path? If so its sender is told what would not.
@@ -54,24 +83,43 @@ static bool grows_too_big(const struct sk_buff *skb, const struct bpflb_packet *
 static bool outgrows_path(struct bpflb_net *bn, struct sk_buff *skb,
 			  const struct bpflb_packet *pkt, const struct bpflb_flow *flow)
 {
-	struct rtable *rt;
+	u32 note = bpflb_note_len(pkt->tuple.family), room;
+	struct dst_entry *dst;
 	bool too_big;
-	u32 mtu;
 
-	if (pkt->len + BPFLB_NOTE_OPT_LEN <= SURELY_FITS)
+	if (pkt->len + note <= (pkt->tuple.family == NFPROTO_IPV6 ? IPV6_MIN_MTU : SURELY_FITS))
 		return false;
-	mtu = path_mtu(bn, skb, flow, &rt);
-	too_big = mtu && grows_too_big(skb, pkt, mtu);
-	if (too_big) {
-		/* icmp_send() wants a route on the packet; PREROUTING has none yet. */
-		skb_dst_drop(skb);
-		skb_dst_set(skb, dst_clone(&rt->dst));
-		icmp_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED,
-			  htonl(mtu - BPFLB_NOTE_OPT_LEN));
-	}
-	if (rt)
-		ip_rt_put(rt);
+	dst = route_to(bn, skb, flow);
+	if (!dst)
+		return false;
+	room = dst_mtu(dst) - note;
+	too_big = grows_too_big(skb, pkt, room);
+	if (too_big)
+		send_too_big(skb, dst, pkt->tuple.family, room);
+	dst_release(dst);
 	return too_big;
+}
+
+static bool note_read(const struct sk_buff *skb, u8 family, struct bpflb_endpoint *note)
+{
+	return family == NFPROTO_IPV6 ? bpflb_note_opt6_read(skb, note) :
+					bpflb_note_opt4_read(skb, note);
+}
+
+static bool note_fits(const struct sk_buff *skb, u8 family)
+{
+	return family == NFPROTO_IPV6 ? bpflb_note_opt6_fits(skb) : bpflb_note_opt4_fits(skb);
+}
+
+static bool note_put(struct sk_buff *skb, u8 family, const struct bpflb_endpoint *note)
+{
+	return family == NFPROTO_IPV6 ? bpflb_note_opt6_put(skb, note) :
+					bpflb_note_opt4_put(skb, note);
+}
+
+static bool note_strip(struct sk_buff *skb, u8 family)
+{
+	return family == NFPROTO_IPV6 ? bpflb_note_opt6_strip(skb) : bpflb_note_opt4_strip(skb);
 }
 
 /**
@@ -89,20 +137,21 @@ unsigned int bpflb_dsr_send(struct bpflb_net *bn, struct sk_buff *skb, struct bp
 {
 	struct bpflb_service *svc = flow->be->key.svc;
 	const struct bpflb_endpoint note = {
-		.addr = { .ip = flow->addr[BPFLB_ADDR_SERVICE] },
+		.addr = bpflb_flow_addr(flow, BPFLB_ADDR_SERVICE),
 		.port = flow->vport,
 	};
+	u8 family = pkt->tuple.family;
 
 	if (!needs_note(pkt, flow))
 		return NF_ACCEPT;
-	if (!bpflb_note_opt_fits(skb))
+	if (!note_fits(skb, family))
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NOTE_NO_ROOM);
 	if (outgrows_path(bn, skb, pkt, flow))
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NOTE_TOO_BIG);
-	if (!bpflb_note_opt_put(skb, &note))
+	if (!note_put(skb, family, &note))
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NO_MEMORY);
-	pkt->thoff += BPFLB_NOTE_OPT_LEN;
-	pkt->len += BPFLB_NOTE_OPT_LEN;
+	pkt->thoff += bpflb_note_len(family);
+	pkt->len += bpflb_note_len(family);
 	this_cpu_inc(bn->counters->notes_sent);
 	return NF_ACCEPT;
 }
@@ -134,10 +183,10 @@ static bool sender_is_trusted(struct bpflb_net *bn, const struct sk_buff *skb)
 static unsigned int take_note(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt,
 			      struct bpflb_service *svc)
 {
-	if (!bpflb_note_opt_strip(skb))
+	if (!note_strip(skb, pkt->tuple.family))
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NO_MEMORY);
-	pkt->thoff -= BPFLB_NOTE_OPT_LEN;
-	pkt->len -= BPFLB_NOTE_OPT_LEN;
+	pkt->thoff -= bpflb_note_len(pkt->tuple.family);
+	pkt->len -= bpflb_note_len(pkt->tuple.family);
 	this_cpu_inc(bn->counters->notes_taken);
 	return NF_ACCEPT;
 }
@@ -199,9 +248,9 @@ unsigned int bpflb_dsr_receive(struct bpflb_net *bn, struct sk_buff *skb,
 	struct bpflb_service *svc;
 	struct bpflb_backend *be;
 
-	if (!bpflb_note_opt_read(skb, &asked.tuple.dst))
+	if (!note_read(skb, pkt->tuple.family, &asked.tuple.dst))
 		return NF_ACCEPT;
-	svc = bpflb_service_of_note(bn, pkt->tuple.proto, &asked.tuple.dst);
+	svc = bpflb_service_of_note(bn, &asked.tuple);
 	be = svc ? bpflb_backend_find(bn, svc, &pkt->tuple.dst) : NULL;
 	if (!be || !READ_ONCE(be->live))
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NOTE_SERVICE);

@@ -23,12 +23,27 @@ unsigned int bpflb_dsr_send(struct bpflb_net *bn, struct sk_buff *skb, struct bp
 unsigned int bpflb_dsr_receive(struct bpflb_net *bn, struct sk_buff *skb,
 			       struct bpflb_packet *pkt, struct bpflb_match *m);
 
-/* dsr_opt.c: the note as an IPv4 option */
-#define BPFLB_NOTE_OPT_LEN 8
+/* dsr_opt4.c: the note as an IPv4 option */
+#define BPFLB_NOTE_OPT4_LEN 8
 
-bool bpflb_note_opt_read(const struct sk_buff *skb, struct bpflb_endpoint *note);
-bool bpflb_note_opt_fits(const struct sk_buff *skb);
-bool bpflb_note_opt_put(struct sk_buff *skb, const struct bpflb_endpoint *note);
-bool bpflb_note_opt_strip(struct sk_buff *skb);
+bool bpflb_note_opt4_read(const struct sk_buff *skb, struct bpflb_endpoint *note);
+bool bpflb_note_opt4_fits(const struct sk_buff *skb);
+bool bpflb_note_opt4_put(struct sk_buff *skb, const struct bpflb_endpoint *note);
+bool bpflb_note_opt4_strip(struct sk_buff *skb);
+void bpflb_move_mac_header(struct sk_buff *skb, int by);
+
+/* dsr_opt6.c: the note as an IPv6 destination option */
+#define BPFLB_NOTE_OPT6_LEN 24
+
+bool bpflb_note_opt6_read(const struct sk_buff *skb, struct bpflb_endpoint *note);
+bool bpflb_note_opt6_fits(const struct sk_buff *skb);
+bool bpflb_note_opt6_put(struct sk_buff *skb, const struct bpflb_endpoint *note);
+bool bpflb_note_opt6_strip(struct sk_buff *skb);
+
+/* What a note adds to a packet of @family, bytes. */
+static inline u32 bpflb_note_len(u8 family)
+{
+	return family == NFPROTO_IPV6 ? BPFLB_NOTE_OPT6_LEN : BPFLB_NOTE_OPT4_LEN;
+}
 
 #endif

@@ -15,7 +15,27 @@
 #include "tcp_state.h"
 #include "trace.h"
 
-static struct kmem_cache *flow_cache;
+static struct kmem_cache *flow_cache, *flow6_cache;
+
+static struct kmem_cache *cache_of(bool ipv6)
+{
+	return ipv6 ? flow6_cache : flow_cache;
+}
+
+/**
+ * bpflb_flow_set_addr() - say one of a flow's addresses
+ * @flow: the flow, its family set
+ * @which: BPFLB_ADDR_*
+ * @addr: the address
+ */
+void bpflb_flow_set_addr(struct bpflb_flow *flow, unsigned int which,
+			 const union nf_inet_addr *addr)
+{
+	if (bpflb_flow_is_ipv6(flow))
+		container_of(flow, struct bpflb_flow6, flow)->addr[which] = addr->in6;
+	else
+		flow->addr[which] = addr->ip;
+}
 
 /**
  * bpflb_flow_alloc() - make a flow for a client's packet
@@ -30,11 +50,12 @@ static struct kmem_cache *flow_cache;
 struct bpflb_flow *bpflb_flow_alloc(struct bpflb_net *bn, struct bpflb_backend *be,
 				    const struct bpflb_packet *pkt, u8 kind)
 {
+	bool ipv6 = pkt->tuple.family == NFPROTO_IPV6;
 	struct bpflb_flow *flow;
 
 	if (!bpflb_backend_get(be))
 		return NULL;
-	flow = kmem_cache_zalloc(flow_cache, GFP_ATOMIC | __GFP_NOWARN);
+	flow = kmem_cache_zalloc(cache_of(ipv6), GFP_ATOMIC | __GFP_NOWARN);
 	if (!flow) {
 		bpflb_backend_put(be);
 		return NULL;
@@ -42,12 +63,12 @@ struct bpflb_flow *bpflb_flow_alloc(struct bpflb_net *bn, struct bpflb_backend *
 	flow->be = be;
 	flow->bn = bn;
 	flow->counters = bpflb_counters_get(&be->counters);
-	flow->ns_proto = bn->id << 8 | pkt->tuple.proto;
+	flow->ns_proto = bpflb_ns_proto(bn->id, ipv6, pkt->tuple.proto);
 	flow->hash[BPFLB_KEY_ORIG] = pkt->hash;
 	flow->kind = kind;
-	flow->addr[BPFLB_ADDR_CLIENT] = pkt->tuple.src.addr.ip;
-	flow->addr[BPFLB_ADDR_SERVICE] = pkt->tuple.dst.addr.ip;
-	flow->addr[BPFLB_ADDR_BACKEND] = be->key.at.addr.ip;
+	bpflb_flow_set_addr(flow, BPFLB_ADDR_CLIENT, &pkt->tuple.src.addr);
+	bpflb_flow_set_addr(flow, BPFLB_ADDR_SERVICE, &pkt->tuple.dst.addr);
+	bpflb_flow_set_addr(flow, BPFLB_ADDR_BACKEND, &be->key.at.addr);
 	flow->cport = pkt->tuple.src.port;
 	flow->mport = pkt->tuple.src.port;
 	flow->vport = pkt->tuple.dst.port;
@@ -65,7 +86,7 @@ struct bpflb_flow *bpflb_flow_alloc(struct bpflb_net *bn, struct bpflb_backend *
 void bpflb_flow_free_unlinked(struct bpflb_flow *flow)
 {
 	bpflb_backend_put(flow->be);
-	kmem_cache_free(flow_cache, flow);
+	kmem_cache_free(cache_of(bpflb_flow_is_ipv6(flow)), flow);
 }
 
 /**
@@ -88,7 +109,7 @@ static void flow_free_rcu(struct rcu_head *rcu)
 
 	bpflb_bypass_end(flow);
 	bpflb_backend_put(flow->be);
-	kmem_cache_free(flow_cache, flow);
+	kmem_cache_free(cache_of(bpflb_flow_is_ipv6(flow)), flow);
 }
 
 /**
@@ -219,17 +240,29 @@ bool bpflb_flow_make_room(struct bpflb_net *bn)
 
 int bpflb_flow_init(void)
 {
-	int err;
+	int err = -ENOMEM;
 
 	BUILD_BUG_ON(sizeof(struct bpflb_flow) > 128);
+	BUILD_BUG_ON(sizeof(struct bpflb_flow6) > 192);
 	/* What a lookup compares is in the first line. */
 	BUILD_BUG_ON(offsetofend(struct bpflb_flow, closed) > 64);
-	flow_cache = KMEM_CACHE(bpflb_flow, 0);
+	/* Both lines of a flow are one pair: processors fetch such together. */
+	flow_cache = kmem_cache_create("bpflb_flow", sizeof(struct bpflb_flow),
+				       sizeof(struct bpflb_flow), 0, NULL);
 	if (!flow_cache)
 		return -ENOMEM;
+	flow6_cache = KMEM_CACHE(bpflb_flow6, 0);
+	if (!flow6_cache)
+		goto err_flow;
 	err = bpflb_flow_table_init();
 	if (err)
-		kmem_cache_destroy(flow_cache);
+		goto err_flow6;
+	return 0;
+
+err_flow6:
+	kmem_cache_destroy(flow6_cache);
+err_flow:
+	kmem_cache_destroy(flow_cache);
 	return err;
 }
 
@@ -237,5 +270,6 @@ int bpflb_flow_init(void)
 void bpflb_flow_exit(void)
 {
 	bpflb_index_exit();
+	kmem_cache_destroy(flow6_cache);
 	kmem_cache_destroy(flow_cache);
 }

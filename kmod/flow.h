@@ -5,6 +5,7 @@
 
 #include <linux/bpflb.h>
 #include <linux/cache.h>
+#include <linux/container_of.h>
 #include <linux/jiffies.h>
 #include <linux/rcupdate.h>
 
@@ -51,7 +52,7 @@ enum bpflb_role {
 #define BPFLB_FLOW_DEAD		0x01	/* out of the table; under the bucket locks */
 #define BPFLB_FLOW_NOTE_ALWAYS	0x02	/* a DSR note on each packet, not only on the SYN */
 
-/* Where the addresses of an IPv4 flow are in bpflb_flow.addr */
+/* Where the addresses of a flow are in bpflb_flow.addr, or bpflb_flow6.addr */
 enum {
 	BPFLB_ADDR_CLIENT,
 	BPFLB_ADDR_SERVICE,
@@ -79,7 +80,8 @@ struct bpflb_way {
 
 /**
  * struct bpflb_flow - one balanced connection, or UDP exchange
- * @addr: BPFLB_ADDR_*
+ * @addr: BPFLB_ADDR_*, of IPv4
+ * @cookie: of IPv6: what dst_check() of each @way wants to know
  * @orig_addrs: those of ORIG
  * @reply_addrs: those of REPLY
  * @cport: port of the client
@@ -88,7 +90,7 @@ struct bpflb_way {
  * @bport: port of the backend
  * @sport: SNAT: port of this node, to the backend
  * @reply_ports: both
- * @ns_proto: number of the namespace, then IPPROTO_TCP or IPPROTO_UDP in the low byte
+ * @ns_proto: bpflb_ns_proto(): namespace, family, protocol
  * @mport: the client's port between our hooks; @cport unless that was taken
  * @kind: enum bpflb_flow_kind; never changes
  * @state: enum bpflb_flow_state
@@ -112,6 +114,7 @@ struct bpflb_way {
 struct bpflb_flow {
 	union {
 		__be32 addr[BPFLB_ADDRS];
+		u32 cookie[2];
 		struct {
 			u64 orig_addrs;
 			u64 reply_addrs;
@@ -147,11 +150,50 @@ struct bpflb_flow {
 	struct bpflb_counters __percpu *counters;
 	struct rcu_head rcu;
 	struct bpflb_way way[2];
-} __aligned(128);
+} __aligned(64);
+
+/**
+ * struct bpflb_flow6 - a flow of IPv6
+ * @flow: all that is not an address
+ * @addr: BPFLB_ADDR_*
+ */
+struct bpflb_flow6 {
+	struct bpflb_flow flow;
+	struct in6_addr addr[BPFLB_ADDRS];
+};
 
 static inline u8 bpflb_flow_proto(const struct bpflb_flow *flow)
 {
 	return flow->ns_proto;
+}
+
+static inline bool bpflb_flow_is_ipv6(const struct bpflb_flow *flow)
+{
+	return flow->ns_proto & BIT(8);
+}
+
+static inline u8 bpflb_flow_family(const struct bpflb_flow *flow)
+{
+	return bpflb_flow_is_ipv6(flow) ? NFPROTO_IPV6 : NFPROTO_IPV4;
+}
+
+static inline const struct in6_addr *bpflb_flow_addr6(const struct bpflb_flow *flow,
+						      unsigned int which)
+{
+	return &container_of(flow, const struct bpflb_flow6, flow)->addr[which];
+}
+
+/**
+ * bpflb_flow_addr() - one of a flow's addresses, of either family
+ * @flow: the flow
+ * @which: BPFLB_ADDR_*
+ */
+static inline union nf_inet_addr bpflb_flow_addr(const struct bpflb_flow *flow,
+						 unsigned int which)
+{
+	if (bpflb_flow_is_ipv6(flow))
+		return (union nf_inet_addr){ .in6 = *bpflb_flow_addr6(flow, which) };
+	return (union nf_inet_addr){ .ip = flow->addr[which] };
 }
 
 /* Is it a packet that the backend has sent, in whatever shape? */
@@ -175,10 +217,15 @@ int bpflb_flow_table_init(void);
 struct bpflb_match bpflb_flow_find(const struct bpflb_net *bn, struct bpflb_packet *pkt);
 struct bpflb_match bpflb_flow_find_mid(const struct bpflb_net *bn, const struct bpflb_tuple *t);
 int bpflb_flow_link(struct bpflb_flow *flow, bool mid, enum bpflb_key *clash);
-int bpflb_flow_link_reply(struct bpflb_flow *flow, __be32 addr, __be16 port);
+void bpflb_flow_tuple(const struct bpflb_flow *flow, enum bpflb_key key, struct bpflb_tuple *t);
+bool bpflb_flow_clashes(const struct bpflb_flow *flow, const struct bpflb_flow *other,
+			enum bpflb_key key);
+int bpflb_flow_link_reply(struct bpflb_flow *flow, const union nf_inet_addr *addr, __be16 port);
 bool bpflb_flow_unlink(struct bpflb_flow *flow);
 
 /* flow.c: making, ageing, ending */
+void bpflb_flow_set_addr(struct bpflb_flow *flow, unsigned int which,
+			 const union nf_inet_addr *addr);
 int bpflb_flow_init(void);
 void bpflb_flow_exit(void);
 struct bpflb_flow *bpflb_flow_alloc(struct bpflb_net *bn, struct bpflb_backend *be,

@@ -4,12 +4,14 @@
 #define _BPFLB_FLOW_FIND_H
 
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/prefetch.h>
 #include <linux/siphash.h>
 #include <linux/skbuff.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
 #include <net/ip.h>
+#include <net/ipv6.h>
 
 #include "flow_index.h"
 
@@ -45,7 +47,38 @@ static __always_inline bool bpflb_packet_key4(const struct sk_buff *skb, u32 ns,
 	k->saddr = iph->saddr;
 	k->daddr = iph->daddr;
 	k->ports = *ports;
-	k->ns_proto = ns << 8 | iph->protocol;
+	k->ns_proto = bpflb_ns_proto(ns, false, iph->protocol);
+	return true;
+}
+
+/**
+ * bpflb_packet_key6() - read what a flow is known by, if the packet is ordinary
+ * @skb: the packet, its IPv6 header checked by the stack
+ * @ns: number of the namespace
+ * @k: what to fill
+ *
+ * Context: softirq or process, RCU. Return: false if it is none of TCP or UDP, has
+ * extension headers, or its headers are not all at hand in skb->data:
+ * bpflb_packet_parse6() has a closer look at it.
+ */
+static __always_inline bool bpflb_packet_key6(const struct sk_buff *skb, u32 ns,
+					      struct bpflb_key6 *k)
+{
+	const struct ipv6hdr *ip6h = ipv6_hdr(skb);
+	u32 need = sizeof(*ip6h);
+
+	if (ip6h->nexthdr == IPPROTO_TCP)
+		need += sizeof(struct tcphdr);
+	else if (ip6h->nexthdr == IPPROTO_UDP)
+		need += sizeof(struct udphdr);
+	else
+		return false;
+	if (skb_headlen(skb) < need)
+		return false;
+	k->saddr = ip6h->saddr;
+	k->daddr = ip6h->daddr;
+	k->ports = *(const u32 *)(ip6h + 1);
+	k->ns_proto = bpflb_ns_proto(ns, true, ip6h->nexthdr);
 	return true;
 }
 
@@ -110,23 +143,65 @@ static __always_inline bool bpflb_flow_matches4(const struct bpflb_flow *flow, e
 	       flow->bport == k->sport && flow->mport == k->dport;
 }
 
+/**
+ * bpflb_flow_matches6() - the same of an IPv6 packet
+ * @flow: the flow
+ * @key: one of its keys
+ * @k: the packet's addresses and ports
+ * @role: if so, what it is to the flow
+ *
+ * Context: RCU.
+ */
+static __always_inline bool bpflb_flow_matches6(const struct bpflb_flow *flow, enum bpflb_key key,
+						const struct bpflb_key6 *k, enum bpflb_role *role)
+{
+	const struct in6_addr *addr = bpflb_flow_addr6(flow, 0);
+
+	if (flow->ns_proto != k->ns_proto)
+		return false;
+	if (key == BPFLB_KEY_ORIG) {
+		*role = BPFLB_ROLE_ORIG;
+		return flow->orig_ports == k->ports &&
+		       ipv6_addr_equal(&addr[BPFLB_ADDR_CLIENT], &k->saddr) &&
+		       ipv6_addr_equal(&addr[BPFLB_ADDR_SERVICE], &k->daddr);
+	}
+	if (key == BPFLB_KEY_REPLY) {
+		*role = BPFLB_ROLE_REPLY;
+		return flow->reply_ports == k->ports &&
+		       ipv6_addr_equal(&addr[BPFLB_ADDR_BACKEND], &k->saddr) &&
+		       ipv6_addr_equal(&addr[BPFLB_ADDR_SNAT], &k->daddr);
+	}
+	if (flow->mport == k->sport && flow->bport == k->dport &&
+	    ipv6_addr_equal(&addr[BPFLB_ADDR_CLIENT], &k->saddr) &&
+	    ipv6_addr_equal(&addr[BPFLB_ADDR_BACKEND], &k->daddr)) {
+		*role = BPFLB_ROLE_MID_ORIG;
+		return true;
+	}
+	*role = BPFLB_ROLE_MID_REPLY;
+	return flow->bport == k->sport && flow->mport == k->dport &&
+	       ipv6_addr_equal(&addr[BPFLB_ADDR_BACKEND], &k->saddr) &&
+	       ipv6_addr_equal(&addr[BPFLB_ADDR_CLIENT], &k->daddr);
+}
+
 /* What a lookup is for, and what it has found so far. */
-struct bpflb_search4 {
-	const struct bpflb_key4 *k;
+struct bpflb_search {
+	const struct bpflb_key4 *k4;
+	const struct bpflb_key6 *k6;
 	bool only_mid;
 	struct bpflb_match found;
 };
 
-static __always_inline bool bpflb_search4_match(struct bpflb_flow *flow, enum bpflb_key key,
-						void *arg)
+static __always_inline bool bpflb_search_match(struct bpflb_flow *flow, enum bpflb_key key,
+					       void *arg)
 {
-	struct bpflb_search4 *s = arg;
+	struct bpflb_search *s = arg;
 	enum bpflb_role role;
 	bool is_mid = key == BPFLB_KEY_MID;
 
 	/* Its other line is wanted next; so both come together. */
 	prefetch(&flow->be);
-	if (is_mid < s->only_mid || !bpflb_flow_matches4(flow, key, s->k, &role))
+	if (is_mid < s->only_mid || !(s->k4 ? bpflb_flow_matches4(flow, key, s->k4, &role) :
+					      bpflb_flow_matches6(flow, key, s->k6, &role)))
 		return false;
 	s->found = (struct bpflb_match){ flow, role };
 	return !is_mid || s->only_mid;
@@ -146,9 +221,19 @@ static __always_inline bool bpflb_search4_match(struct bpflb_flow *flow, enum bp
 static __always_inline struct bpflb_match bpflb_flow_find4(const struct bpflb_key4 *k, u32 hash,
 							   bool only_mid)
 {
-	struct bpflb_search4 s = { .k = k, .only_mid = only_mid };
+	struct bpflb_search s = { .k4 = k, .only_mid = only_mid };
 
-	bpflb_index_lookup(hash, bpflb_search4_match, &s);
+	bpflb_index_lookup(hash, bpflb_search_match, &s);
+	return s.found;
+}
+
+/** bpflb_flow_find6() - the flow of an IPv6 packet; see bpflb_flow_find4() */
+static __always_inline struct bpflb_match bpflb_flow_find6(const struct bpflb_key6 *k, u32 hash,
+							   bool only_mid)
+{
+	struct bpflb_search s = { .k6 = k, .only_mid = only_mid };
+
+	bpflb_index_lookup(hash, bpflb_search_match, &s);
 	return s.found;
 }
 

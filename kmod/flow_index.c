@@ -120,9 +120,8 @@ static struct bpflb_line *bucket_extend(struct bpflb_line *last, unsigned int n,
 
 /**
  * bpflb_index_claim() - a place for a flow under one of its keys
- * @flow: the flow, its hash of @key set
+ * @flow: the flow, filled in as far as @key goes
  * @key: the key
- * @k: the key's addresses and ports
  * @not: a place that is claimed already, or NULL
  *
  * Nothing is written: who has claimed places for all keys puts the links there,
@@ -133,12 +132,11 @@ static struct bpflb_line *bucket_extend(struct bpflb_line *last, unsigned int n,
  * hash.
  */
 unsigned long *bpflb_index_claim(const struct bpflb_flow *flow, enum bpflb_key key,
-				 const struct bpflb_key4 *k, const unsigned long *not)
+				 const unsigned long *not)
 {
 	struct bpflb_line *line = bucket_of(flow->hash[key]), *last;
 	u64 tag = bpflb_link_tag(flow->hash[key]);
 	unsigned long *at, *found = NULL;
-	enum bpflb_role role;
 	unsigned int n = 0;
 
 	do {
@@ -147,7 +145,7 @@ unsigned long *bpflb_index_claim(const struct bpflb_flow *flow, enum bpflb_key k
 				if (!found && at != not)
 					found = at;
 			} else if (bpflb_link_has_tag(*at, tag) && bpflb_link_key(*at) == key &&
-				   bpflb_flow_matches4(bpflb_link_flow(*at), key, k, &role)) {
+				   bpflb_flow_clashes(flow, bpflb_link_flow(*at), key)) {
 				return ERR_PTR(-EEXIST);
 			}
 		}

@@ -164,7 +164,7 @@ void bpflb_index_exit(void);
 u32 bpflb_index_lines(void);
 void bpflb_index_fit(void);
 unsigned long *bpflb_index_claim(const struct bpflb_flow *flow, enum bpflb_key key,
-				 const struct bpflb_key4 *k, const unsigned long *not);
+				 const unsigned long *not);
 void bpflb_index_put(unsigned long *at, const struct bpflb_flow *flow, enum bpflb_key key);
 void bpflb_index_remove(struct bpflb_flow *flow, enum bpflb_key key);
 bool bpflb_index_scan(u32 *cursor, bool (*visit)(struct bpflb_flow *flow, void *arg), void *arg);

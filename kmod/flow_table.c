@@ -59,31 +59,83 @@ static void lock_set_unlock(const struct lock_set *set)
 	}
 }
 
-static struct bpflb_key4 flow_key4(const struct bpflb_flow *flow, enum bpflb_key key)
+/**
+ * bpflb_flow_tuple() - what a flow is found by
+ * @flow: the flow
+ * @key: one of its keys
+ * @t: the tuple of the packets that have it, in the direction that the key's
+ *	description says
+ */
+void bpflb_flow_tuple(const struct bpflb_flow *flow, enum bpflb_key key, struct bpflb_tuple *t)
 {
-	struct bpflb_key4 k = { .ns_proto = flow->ns_proto };
+	static const u8 src[] = { BPFLB_ADDR_CLIENT, BPFLB_ADDR_CLIENT, BPFLB_ADDR_BACKEND };
+	static const u8 dst[] = { BPFLB_ADDR_SERVICE, BPFLB_ADDR_BACKEND, BPFLB_ADDR_SNAT };
+	const __be16 sport[] = { flow->cport, flow->mport, flow->bport };
+	const __be16 dport[] = { flow->vport, flow->bport, flow->sport };
 
-	switch (key) {
-	case BPFLB_KEY_ORIG:
-		k.saddr = flow->addr[BPFLB_ADDR_CLIENT];
-		k.sport = flow->cport;
-		k.daddr = flow->addr[BPFLB_ADDR_SERVICE];
-		k.dport = flow->vport;
-		break;
-	case BPFLB_KEY_MID:
-		k.saddr = flow->addr[BPFLB_ADDR_CLIENT];
-		k.sport = flow->mport;
-		k.daddr = flow->addr[BPFLB_ADDR_BACKEND];
-		k.dport = flow->bport;
-		break;
-	default:
-		k.saddr = flow->addr[BPFLB_ADDR_BACKEND];
-		k.sport = flow->bport;
-		k.daddr = flow->addr[BPFLB_ADDR_SNAT];
-		k.dport = flow->sport;
-		break;
+	*t = (struct bpflb_tuple){
+		.src = { bpflb_flow_addr(flow, src[key]), sport[key] },
+		.dst = { bpflb_flow_addr(flow, dst[key]), dport[key] },
+		.family = bpflb_flow_family(flow),
+		.proto = bpflb_flow_proto(flow),
+	};
+}
+
+/**
+ * bpflb_flow_clashes() - would a packet be of either flow?
+ * @flow: a flow that is to be linked
+ * @other: one that is
+ * @key: by which key of both
+ *
+ * Of MID also if one's packets are the other's replies.
+ */
+bool bpflb_flow_clashes(const struct bpflb_flow *flow, const struct bpflb_flow *other,
+			enum bpflb_key key)
+{
+	struct bpflb_tuple a, b;
+
+	if (flow->ns_proto != other->ns_proto)
+		return false;
+	bpflb_flow_tuple(flow, key, &a);
+	bpflb_flow_tuple(other, key, &b);
+	if (bpflb_tuple_equal(&a, &b))
+		return true;
+	b = bpflb_tuple_reverse(&b);
+	return key == BPFLB_KEY_MID && bpflb_tuple_equal(&a, &b);
+}
+
+static u32 tuple_hash(const struct bpflb_tuple *t, u32 ns)
+{
+	if (t->family == NFPROTO_IPV6) {
+		struct bpflb_key6 k = bpflb_key6_of_tuple(t, ns);
+
+		return bpflb_key6_hash(&k, &bpflb_flow_secret);
+	} else {
+		struct bpflb_key4 k = bpflb_key4_of_tuple(t, ns);
+
+		return bpflb_key4_hash(&k, &bpflb_flow_secret);
 	}
-	return k;
+}
+
+static u32 flow_hash(const struct bpflb_flow *flow, enum bpflb_key key)
+{
+	struct bpflb_tuple t;
+
+	bpflb_flow_tuple(flow, key, &t);
+	return tuple_hash(&t, flow->bn->id);
+}
+
+static struct bpflb_match find(const struct bpflb_tuple *t, u32 ns, u32 hash, bool only_mid)
+{
+	if (t->family == NFPROTO_IPV6) {
+		struct bpflb_key6 k = bpflb_key6_of_tuple(t, ns);
+
+		return bpflb_flow_find6(&k, hash, only_mid);
+	} else {
+		struct bpflb_key4 k = bpflb_key4_of_tuple(t, ns);
+
+		return bpflb_flow_find4(&k, hash, only_mid);
+	}
 }
 
 /**
@@ -97,10 +149,8 @@ static struct bpflb_key4 flow_key4(const struct bpflb_flow *flow, enum bpflb_key
  */
 struct bpflb_match bpflb_flow_find(const struct bpflb_net *bn, struct bpflb_packet *pkt)
 {
-	struct bpflb_key4 k = bpflb_key4_of_tuple(&pkt->tuple, bn->id);
-
-	pkt->hash = bpflb_key4_hash(&k, &bpflb_flow_secret);
-	return bpflb_flow_find4(&k, pkt->hash, false);
+	pkt->hash = tuple_hash(&pkt->tuple, bn->id);
+	return find(&pkt->tuple, bn->id, pkt->hash, false);
 }
 
 /**
@@ -112,9 +162,7 @@ struct bpflb_match bpflb_flow_find(const struct bpflb_net *bn, struct bpflb_pack
  */
 struct bpflb_match bpflb_flow_find_mid(const struct bpflb_net *bn, const struct bpflb_tuple *t)
 {
-	struct bpflb_key4 k = bpflb_key4_of_tuple(t, bn->id);
-
-	return bpflb_flow_find4(&k, bpflb_key4_hash(&k, &bpflb_flow_secret), true);
+	return find(t, bn->id, tuple_hash(t, bn->id), true);
 }
 
 /**
@@ -128,23 +176,21 @@ struct bpflb_match bpflb_flow_find_mid(const struct bpflb_net *bn, const struct 
  */
 int bpflb_flow_link(struct bpflb_flow *flow, bool mid, enum bpflb_key *clash)
 {
-	struct bpflb_key4 k_orig = flow_key4(flow, BPFLB_KEY_ORIG);
-	struct bpflb_key4 k_mid = flow_key4(flow, BPFLB_KEY_MID);
 	unsigned long *at_orig, *at_mid = NULL;
 	struct lock_set locks = {};
 
 	lock_set_add(&locks, flow->hash[BPFLB_KEY_ORIG]);
 	if (mid) {
-		flow->hash[BPFLB_KEY_MID] = bpflb_key4_hash(&k_mid, &bpflb_flow_secret);
+		flow->hash[BPFLB_KEY_MID] = flow_hash(flow, BPFLB_KEY_MID);
 		lock_set_add(&locks, flow->hash[BPFLB_KEY_MID]);
 	}
 
 	lock_set_lock(&locks);
 	*clash = BPFLB_KEY_ORIG;
-	at_orig = bpflb_index_claim(flow, BPFLB_KEY_ORIG, &k_orig, NULL);
+	at_orig = bpflb_index_claim(flow, BPFLB_KEY_ORIG, NULL);
 	if (mid && !IS_ERR(at_orig)) {
 		*clash = BPFLB_KEY_MID;
-		at_mid = bpflb_index_claim(flow, BPFLB_KEY_MID, &k_mid, at_orig);
+		at_mid = bpflb_index_claim(flow, BPFLB_KEY_MID, at_orig);
 	}
 	if (!IS_ERR(at_orig) && !IS_ERR(at_mid)) {
 		flow->keys = BIT(BPFLB_KEY_ORIG) | (mid ? BIT(BPFLB_KEY_MID) : 0);
@@ -167,17 +213,16 @@ int bpflb_flow_link(struct bpflb_flow *flow, bool mid, enum bpflb_key *clash)
  * has done it first; -EEXIST if another flow has this port; -ENOENT if the flow
  * is out of the table by now; -ENOMEM; -ENOSPC.
  */
-int bpflb_flow_link_reply(struct bpflb_flow *flow, __be32 addr, __be16 port)
+int bpflb_flow_link_reply(struct bpflb_flow *flow, const union nf_inet_addr *addr, __be16 port)
 {
-	struct lock_set locks = {};
-	struct bpflb_key4 k = {
-		.saddr = flow->addr[BPFLB_ADDR_BACKEND],
-		.sport = flow->bport,
-		.daddr = addr,
-		.dport = port,
-		.ns_proto = flow->ns_proto,
+	const struct bpflb_tuple t = {
+		.src = { bpflb_flow_addr(flow, BPFLB_ADDR_BACKEND), flow->bport },
+		.dst = { *addr, port },
+		.family = bpflb_flow_family(flow),
+		.proto = bpflb_flow_proto(flow),
 	};
-	u32 hash = bpflb_key4_hash(&k, &bpflb_flow_secret);
+	u32 hash = tuple_hash(&t, flow->bn->id);
+	struct lock_set locks = {};
 	unsigned long *at;
 	int err = 0;
 
@@ -193,13 +238,13 @@ int bpflb_flow_link_reply(struct bpflb_flow *flow, __be32 addr, __be16 port)
 		goto out;
 	}
 	flow->hash[BPFLB_KEY_REPLY] = hash;
-	at = bpflb_index_claim(flow, BPFLB_KEY_REPLY, &k, NULL);
+	bpflb_flow_set_addr(flow, BPFLB_ADDR_SNAT, addr);
+	flow->sport = port;
+	at = bpflb_index_claim(flow, BPFLB_KEY_REPLY, NULL);
 	if (IS_ERR(at)) {
 		err = PTR_ERR(at);
 		goto out;
 	}
-	flow->addr[BPFLB_ADDR_SNAT] = addr;
-	flow->sport = port;
 	bpflb_index_put(at, flow, BPFLB_KEY_REPLY);
 	/* The bit says that all are there: readers acquire it. */
 	smp_store_release(&flow->keys, flow->keys | BIT(BPFLB_KEY_REPLY));

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The four hooks that packets come by, and nothing else. */
+/* The four hooks that packets come by, of each family, and nothing else. */
 #include <linux/ip.h>
 #include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6.h>
 #include <linux/slab.h>
 #include <net/ip.h>
 #include <net/netfilter/ipv4/nf_defrag_ipv4.h>
+#include <net/netfilter/ipv6/nf_defrag_ipv6.h>
 
 #include "balance.h"
 #include "bypass.h"
@@ -48,15 +50,34 @@ static struct bpflb_match flow_leaving(const struct sk_buff *skb, const struct b
 				true);
 }
 
-/* A packet leaves. Its source is rewritten if it is part of a flow; then those
- * that follow it may spare themselves the way that it has come.
+static struct bpflb_match flow_leaving6(const struct sk_buff *skb, const struct bpflb_key6 *k)
+{
+	const struct bpflb_hint *hint = bpflb_hint_get6(skb, k);
+
+	if (hint && hint->none)
+		return (struct bpflb_match){};
+	return bpflb_flow_find6(k, hint ? hint->hash : bpflb_key6_hash(k, &bpflb_flow_secret),
+				true);
+}
+
+/* The source is rewritten of a packet that is part of a flow; then those that
+ * follow it may spare themselves the way that it has come.
  */
+static unsigned int leave_flow(struct sk_buff *skb, struct bpflb_packet *pkt,
+			       const struct bpflb_match *m, const struct net_device *out)
+{
+	unsigned int verdict = bpflb_translate_src(skb, pkt, m, out);
+
+	if (verdict == NF_ACCEPT && out)
+		bpflb_bypass_grant(m, skb, out);
+	return verdict;
+}
+
 static unsigned int leave(struct bpflb_net *bn, struct sk_buff *skb, const struct net_device *out)
 {
 	struct bpflb_packet pkt;
 	struct bpflb_match m;
 	struct bpflb_key4 k;
-	unsigned int verdict;
 	bool ordinary = bpflb_packet_key4(skb, bn->id, &k);
 
 	if (!ordinary && !bpflb_packet_parse4(skb, &pkt))
@@ -66,10 +87,22 @@ static unsigned int leave(struct bpflb_net *bn, struct sk_buff *skb, const struc
 		return NF_ACCEPT;
 	if (ordinary)
 		bpflb_packet_of_key4(skb, &k, &pkt);
-	verdict = bpflb_translate_src(skb, &pkt, &m, out);
-	if (verdict == NF_ACCEPT && out)
-		bpflb_bypass_grant(&m, skb, out);
-	return verdict;
+	return leave_flow(skb, &pkt, &m, out);
+}
+
+static unsigned int leave6(struct bpflb_net *bn, struct sk_buff *skb, const struct net_device *out)
+{
+	struct bpflb_packet pkt;
+	struct bpflb_match m;
+	struct bpflb_key6 k;
+	bool ordinary = bpflb_packet_key6(skb, bn->id, &k);
+
+	if (!ordinary && !bpflb_packet_parse6(skb, &pkt))
+		return NF_ACCEPT;
+	m = ordinary ? flow_leaving6(skb, &k) : bpflb_flow_find_mid(bn, &pkt.tuple);
+	if (!m.flow || (ordinary && !bpflb_packet_parse6(skb, &pkt)))
+		return NF_ACCEPT;
+	return leave_flow(skb, &pkt, &m, out);
 }
 
 /* An ordinary packet that has no flow, or one that doesn't bypass the stack. */
@@ -91,11 +124,28 @@ static unsigned int come_in_ordinary(struct bpflb_net *bn, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
+/* A packet that was read as a whole, maybe with a note. */
+static unsigned int come_in_whole(struct bpflb_net *bn, struct sk_buff *skb,
+				  struct bpflb_packet *pkt, bool noted)
+{
+	struct bpflb_match m = {};
+
+	if (noted) {
+		unsigned int verdict = bpflb_dsr_receive(bn, skb, pkt, &m);
+
+		if (verdict != NF_ACCEPT)
+			return verdict;
+		if (m.flow)
+			return bpflb_translate_dst(skb, pkt, &m);
+	}
+	m = bpflb_flow_find(bn, pkt);
+	return come_in(bn, skb, pkt, &m);
+}
+
 /* A packet that does not bypass the stack. */
 static noinline unsigned int come_in_slowly(struct bpflb_net *bn, struct sk_buff *skb,
 					    struct bpflb_bypassed tried)
 {
-	struct bpflb_match m = {};
 	struct bpflb_packet pkt;
 	struct bpflb_key4 k;
 
@@ -103,16 +153,28 @@ static noinline unsigned int come_in_slowly(struct bpflb_net *bn, struct sk_buff
 		return come_in_ordinary(bn, skb, &k, tried);
 	if (!bpflb_packet_parse4(skb, &pkt))
 		return NF_ACCEPT;
-	if (ip_hdr(skb)->ihl > 5) {
-		unsigned int verdict = bpflb_dsr_receive(bn, skb, &pkt, &m);
+	return come_in_whole(bn, skb, &pkt, ip_hdr(skb)->ihl > 5);
+}
 
-		if (verdict != NF_ACCEPT)
-			return verdict;
-		if (m.flow)
-			return bpflb_translate_dst(skb, &pkt, &m);
-	}
+static noinline unsigned int come_in_slowly6(struct bpflb_net *bn, struct sk_buff *skb)
+{
+	struct bpflb_service *svc;
+	struct bpflb_packet pkt;
+	struct bpflb_match m;
+	struct bpflb_key6 k;
+
+	if (!bpflb_packet_parse6(skb, &pkt))
+		return NF_ACCEPT;
+	if (!bpflb_packet_key6(skb, bn->id, &k))
+		return come_in_whole(bn, skb, &pkt, ipv6_hdr(skb)->nexthdr == NEXTHDR_DEST);
 	m = bpflb_flow_find(bn, &pkt);
-	return come_in(bn, skb, &pkt, &m);
+	if (m.flow)
+		return come_in(bn, skb, &pkt, &m);
+	svc = bpflb_service_for(bn, &pkt.tuple);
+	if (svc)
+		return bpflb_balance(bn, svc, skb, &pkt);
+	bpflb_hint_give6(skb, &k, pkt.hash, true);
+	return NF_ACCEPT;
 }
 
 static unsigned int pre_routing(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
@@ -125,26 +187,49 @@ static unsigned int pre_routing(void *priv, struct sk_buff *skb, const struct nf
 	return tried.sent ? NF_STOLEN : come_in_slowly(priv, skb, tried);
 }
 
-static unsigned int local_out(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
+static unsigned int pre_routing6(void *priv, struct sk_buff *skb,
+				 const struct nf_hook_state *state)
 {
-	struct bpflb_net *bn = priv;
-	struct bpflb_packet pkt;
+	return skb->pkt_type == PACKET_HOST ? come_in_slowly6(priv, skb) : NF_ACCEPT;
+}
+
+static int route_again(const struct nf_hook_state *state, struct sk_buff *skb, u8 family)
+{
+	if (family == NFPROTO_IPV6)
+		return ip6_route_me_harder(state->net, state->sk, skb);
+	return ip_route_me_harder(state->net, state->sk, skb, RTN_UNSPEC);
+}
+
+static unsigned int go_out(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt,
+			   const struct nf_hook_state *state)
+{
+	const union nf_inet_addr dst = pkt->tuple.dst.addr;
 	struct bpflb_match m;
 	unsigned int verdict;
-	__be32 dst;
 
-	if (!bpflb_packet_parse4(skb, &pkt))
-		return NF_ACCEPT;
-	pkt.local_out = true;
-	dst = pkt.tuple.dst.addr.ip;
+	pkt->local_out = true;
 	local_bh_disable();
-	m = bpflb_flow_find(bn, &pkt);
-	verdict = come_in(bn, skb, &pkt, &m);
-	if (verdict == NF_ACCEPT && pkt.tuple.dst.addr.ip != dst &&
-	    ip_route_me_harder(state->net, state->sk, skb, RTN_UNSPEC))
+	m = bpflb_flow_find(bn, pkt);
+	verdict = come_in(bn, skb, pkt, &m);
+	if (verdict == NF_ACCEPT && !bpflb_addr_equal(&pkt->tuple.dst.addr, &dst) &&
+	    route_again(state, skb, pkt->tuple.family))
 		verdict = bpflb_drop(bn, NULL, skb, BPFLB_DROP_REROUTE);
 	local_bh_enable();
 	return verdict;
+}
+
+static unsigned int local_out(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	struct bpflb_packet pkt;
+
+	return bpflb_packet_parse4(skb, &pkt) ? go_out(priv, skb, &pkt, state) : NF_ACCEPT;
+}
+
+static unsigned int local_out6(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	struct bpflb_packet pkt;
+
+	return bpflb_packet_parse6(skb, &pkt) ? go_out(priv, skb, &pkt, state) : NF_ACCEPT;
 }
 
 static unsigned int post_routing(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
@@ -157,9 +242,25 @@ static unsigned int post_routing(void *priv, struct sk_buff *skb, const struct n
 	return verdict;
 }
 
+static unsigned int post_routing6(void *priv, struct sk_buff *skb,
+				  const struct nf_hook_state *state)
+{
+	unsigned int verdict;
+
+	local_bh_disable();
+	verdict = leave6(priv, skb, state->out);
+	local_bh_enable();
+	return verdict;
+}
+
 static unsigned int local_in(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	return leave(priv, skb, NULL);
+}
+
+static unsigned int local_in6(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	return leave6(priv, skb, NULL);
 }
 
 /* The outermost that can be had, so that all others see one story: behind
@@ -169,29 +270,20 @@ static unsigned int local_in(void *priv, struct sk_buff *skb, const struct nf_ho
  */
 #define PRI_COME_IN	(NF_IP_PRI_CONNTRACK - 10)
 #define PRI_LEAVE	(INT_MAX - 1)
+static_assert((int)NF_IP_PRI_CONNTRACK == (int)NF_IP6_PRI_CONNTRACK);
+
+#define HOOK(fn, family, num, pri) \
+	{ .hook = (fn), .pf = (family), .hooknum = (num), .priority = (pri) }
 
 static const struct nf_hook_ops hook_ops[] = {
-	{
-		.hook = pre_routing,
-		.pf = NFPROTO_IPV4,
-		.hooknum = NF_INET_PRE_ROUTING,
-		.priority = PRI_COME_IN,
-	}, {
-		.hook = local_out,
-		.pf = NFPROTO_IPV4,
-		.hooknum = NF_INET_LOCAL_OUT,
-		.priority = PRI_COME_IN,
-	}, {
-		.hook = post_routing,
-		.pf = NFPROTO_IPV4,
-		.hooknum = NF_INET_POST_ROUTING,
-		.priority = PRI_LEAVE,
-	}, {
-		.hook = local_in,
-		.pf = NFPROTO_IPV4,
-		.hooknum = NF_INET_LOCAL_IN,
-		.priority = PRI_LEAVE,
-	},
+	HOOK(pre_routing, NFPROTO_IPV4, NF_INET_PRE_ROUTING, PRI_COME_IN),
+	HOOK(local_out, NFPROTO_IPV4, NF_INET_LOCAL_OUT, PRI_COME_IN),
+	HOOK(post_routing, NFPROTO_IPV4, NF_INET_POST_ROUTING, PRI_LEAVE),
+	HOOK(local_in, NFPROTO_IPV4, NF_INET_LOCAL_IN, PRI_LEAVE),
+	HOOK(pre_routing6, NFPROTO_IPV6, NF_INET_PRE_ROUTING, PRI_COME_IN),
+	HOOK(local_out6, NFPROTO_IPV6, NF_INET_LOCAL_OUT, PRI_COME_IN),
+	HOOK(post_routing6, NFPROTO_IPV6, NF_INET_POST_ROUTING, PRI_LEAVE),
+	HOOK(local_in6, NFPROTO_IPV6, NF_INET_LOCAL_IN, PRI_LEAVE),
 };
 
 /* Of a namespace, with itself as @priv. Who lists hooks may be reading it. */
@@ -224,13 +316,18 @@ int bpflb_hooks_register(struct bpflb_net *bn)
 	err = nf_defrag_ipv4_enable(bn->net);
 	if (err)
 		goto err_hooks;
-	err = nf_register_net_hooks(bn->net, hooks->ops, ARRAY_SIZE(hook_ops));
+	err = nf_defrag_ipv6_enable(bn->net);
 	if (err)
 		goto err_defrag;
+	err = nf_register_net_hooks(bn->net, hooks->ops, ARRAY_SIZE(hook_ops));
+	if (err)
+		goto err_defrag6;
 	bn->hooks = hooks;
 	bpflb_gc_start();
 	return 0;
 
+err_defrag6:
+	nf_defrag_ipv6_disable(bn->net);
 err_defrag:
 	nf_defrag_ipv4_disable(bn->net);
 err_hooks:
@@ -251,6 +348,7 @@ void bpflb_hooks_unregister(struct bpflb_net *bn)
 	if (!bn->hooks)
 		return;
 	nf_unregister_net_hooks(bn->net, bn->hooks->ops, ARRAY_SIZE(hook_ops));
+	nf_defrag_ipv6_disable(bn->net);
 	nf_defrag_ipv4_disable(bn->net);
 	kfree_rcu(bn->hooks, rcu);
 	bn->hooks = NULL;

@@ -19,7 +19,7 @@
 static unsigned int net_id;
 static DEFINE_IDA(net_ida);
 
-#define NET_ID_MAX (BIT(24) - 1)	/* what bpflb_key4.ns_proto has room for */
+#define NET_ID_MAX (BIT(32 - BPFLB_NS_SHIFT) - 1)	/* what bpflb_ns_proto() has room for */
 
 struct bpflb_net *bpflb_net(const struct net *net)
 {

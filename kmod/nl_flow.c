@@ -19,9 +19,12 @@ const struct nla_policy bpflb_nl_flow_policy[BPFLB_FLOW_A_MAX + 1] = {
 	[BPFLB_FLOW_A_BACKEND_PORT] = { .type = NLA_U16 },
 };
 
-static bool is_addr(const struct nlattr *attr, __be32 addr)
+static bool is_addr(const struct nlattr *attr, const struct bpflb_flow *flow, unsigned int which)
 {
-	return !attr || nla_get_in_addr(attr) == addr;
+	union nf_inet_addr addr = bpflb_flow_addr(flow, which);
+
+	return !attr || (nla_len(attr) == bpflb_addr_len(bpflb_flow_family(flow)) &&
+			 !memcmp(nla_data(attr), &addr, nla_len(attr)));
 }
 
 static bool is_port(const struct nlattr *attr, __be16 port)
@@ -41,17 +44,20 @@ static bool flow_passes(const struct bpflb_flow *flow, struct nlattr **a)
 	return is_u8(a[BPFLB_FLOW_A_PROTO], bpflb_flow_proto(flow)) &&
 	       is_u8(a[BPFLB_FLOW_A_KIND], flow->kind) &&
 	       is_u8(a[BPFLB_FLOW_A_STATE], READ_ONCE(flow->state)) &&
-	       is_addr(a[BPFLB_FLOW_A_CLIENT_ADDR], flow->addr[BPFLB_ADDR_CLIENT]) &&
+	       is_addr(a[BPFLB_FLOW_A_CLIENT_ADDR], flow, BPFLB_ADDR_CLIENT) &&
 	       is_port(a[BPFLB_FLOW_A_CLIENT_PORT], flow->cport) &&
-	       is_addr(a[BPFLB_FLOW_A_BACKEND_ADDR], flow->addr[BPFLB_ADDR_BACKEND]) &&
+	       is_addr(a[BPFLB_FLOW_A_BACKEND_ADDR], flow, BPFLB_ADDR_BACKEND) &&
 	       is_port(a[BPFLB_FLOW_A_BACKEND_PORT], flow->bport) &&
 	       (!service || !strcmp(nla_data(service), flow->be->key.svc->key.name));
 }
 
-static int put_endpoint(struct sk_buff *msg, int addr_attr, __be32 addr, int port_attr,
-			__be16 port)
+static int put_endpoint(struct sk_buff *msg, const struct bpflb_flow *flow, int addr_attr,
+			unsigned int which, int port_attr, __be16 port)
 {
-	return nla_put_in_addr(msg, addr_attr, addr) ?: nla_put_be16(msg, port_attr, port);
+	union nf_inet_addr addr = bpflb_flow_addr(flow, which);
+
+	return nla_put(msg, addr_attr, bpflb_addr_len(bpflb_flow_family(flow)), &addr) ?:
+	       nla_put_be16(msg, port_attr, port);
 }
 
 static int put_source(struct sk_buff *msg, const struct bpflb_flow *flow)
@@ -60,7 +66,7 @@ static int put_source(struct sk_buff *msg, const struct bpflb_flow *flow)
 		return nla_put_be16(msg, BPFLB_FLOW_A_SNAT_PORT, flow->mport);
 	if (!bpflb_snat_is_complete(flow))
 		return 0;
-	return put_endpoint(msg, BPFLB_FLOW_A_SNAT_ADDR, flow->addr[BPFLB_ADDR_SNAT],
+	return put_endpoint(msg, flow, BPFLB_FLOW_A_SNAT_ADDR, BPFLB_ADDR_SNAT,
 			    BPFLB_FLOW_A_SNAT_PORT, flow->sport);
 }
 
@@ -83,11 +89,11 @@ static int flow_fill(struct sk_buff *msg, const struct bpflb_nl_head *head, stru
 	    nla_put_u8(msg, BPFLB_FLOW_A_PROTO, bpflb_flow_proto(flow)) ||
 	    nla_put_u8(msg, BPFLB_FLOW_A_KIND, flow->kind) ||
 	    nla_put_u8(msg, BPFLB_FLOW_A_STATE, READ_ONCE(flow->state)) ||
-	    put_endpoint(msg, BPFLB_FLOW_A_CLIENT_ADDR, flow->addr[BPFLB_ADDR_CLIENT],
+	    put_endpoint(msg, flow, BPFLB_FLOW_A_CLIENT_ADDR, BPFLB_ADDR_CLIENT,
 			 BPFLB_FLOW_A_CLIENT_PORT, flow->cport) ||
-	    put_endpoint(msg, BPFLB_FLOW_A_SERVICE_ADDR, flow->addr[BPFLB_ADDR_SERVICE],
+	    put_endpoint(msg, flow, BPFLB_FLOW_A_SERVICE_ADDR, BPFLB_ADDR_SERVICE,
 			 BPFLB_FLOW_A_SERVICE_PORT, flow->vport) ||
-	    put_endpoint(msg, BPFLB_FLOW_A_BACKEND_ADDR, flow->addr[BPFLB_ADDR_BACKEND],
+	    put_endpoint(msg, flow, BPFLB_FLOW_A_BACKEND_ADDR, BPFLB_ADDR_BACKEND,
 			 BPFLB_FLOW_A_BACKEND_PORT, flow->bport) ||
 	    put_source(msg, flow) ||
 	    nla_put_u8(msg, BPFLB_FLOW_A_BYPASS, bypass_of(flow)) ||

@@ -85,11 +85,13 @@ static int set_range(struct bpflb_range *range, const struct nlattr *nest,
 static int add_snat(struct bpflb_settings *s, const struct nlattr *attr,
 		    struct netlink_ext_ack *extack)
 {
-	if (s->n_snat == BPFLB_SNAT_ADDRS_MAX) {
+	struct bpflb_snat_addrs *snat = &s->snat[nla_len(attr) == sizeof(struct in6_addr)];
+
+	if (snat->n == BPFLB_SNAT_ADDRS_MAX) {
 		NL_SET_ERR_MSG_ATTR(extack, attr, "more than 16 source addresses");
 		return -E2BIG;
 	}
-	return bpflb_nl_get_addr(attr, &s->snat[s->n_snat++], extack);
+	return bpflb_nl_get_addr(attr, &snat->addr[snat->n++], extack);
 }
 
 static int add_device(struct bpflb_settings *s, const struct nlattr *attr,
@@ -105,7 +107,6 @@ static int add_device(struct bpflb_settings *s, const struct nlattr *attr,
 
 static void clear_snat(struct bpflb_settings *s)
 {
-	s->n_snat = 0;
 	memset(s->snat, 0, sizeof(s->snat));
 }
 
@@ -205,8 +206,10 @@ static int put_lists(struct sk_buff *msg, const struct bpflb_settings *s)
 {
 	int i, err = 0;
 
-	for (i = 0; !err && i < s->n_snat; i++)
-		err = bpflb_nl_put_addr(msg, BPFLB_SETTINGS_A_SNAT_ADDR, &s->snat[i]);
+	for (i = 0; !err && i < s->snat[0].n; i++)
+		err = nla_put_in_addr(msg, BPFLB_SETTINGS_A_SNAT_ADDR, s->snat[0].addr[i].ip);
+	for (i = 0; !err && i < s->snat[1].n; i++)
+		err = nla_put_in6_addr(msg, BPFLB_SETTINGS_A_SNAT_ADDR, &s->snat[1].addr[i].in6);
 	for (i = 0; !err && i < s->n_dsr_device; i++)
 		err = nla_put_string(msg, BPFLB_SETTINGS_A_DSR_DEVICE, s->dsr_device[i]);
 	return err;

@@ -43,5 +43,6 @@ static inline bool bpflb_packet_is_syn(const struct bpflb_packet *pkt)
 }
 
 bool bpflb_packet_parse4(const struct sk_buff *skb, struct bpflb_packet *pkt);
+bool bpflb_packet_parse6(const struct sk_buff *skb, struct bpflb_packet *pkt);
 
 #endif

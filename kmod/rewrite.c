@@ -3,31 +3,55 @@
 
 #include "rewrite.h"
 
+static void rewrite4(struct sk_buff *skb, const struct bpflb_packet *pkt, bool tcp,
+		     const struct bpflb_tuple *to)
+{
+	const struct bpflb_ends4 ends = {
+		.saddr = to->src.addr.ip,
+		.daddr = to->dst.addr.ip,
+		.sport = to->src.port,
+		.dport = to->dst.port,
+	};
+
+	bpflb_rewrite4(skb, ip_hdr(skb), skb->data + pkt->thoff, tcp, false, &ends);
+}
+
+static void rewrite6(struct sk_buff *skb, const struct bpflb_packet *pkt, bool tcp,
+		     const struct bpflb_tuple *to)
+{
+	const struct bpflb_ends6 ends = {
+		.saddr = &to->src.addr.in6,
+		.daddr = &to->dst.addr.in6,
+		.sport = to->src.port,
+		.dport = to->dst.port,
+	};
+
+	bpflb_rewrite6(skb, ipv6_hdr(skb), skb->data + pkt->thoff, tcp, false, &ends);
+}
+
 /**
- * bpflb_rewrite() - give an IPv4 packet other endpoints
- * @skb: the packet, skb->data at its IPv4 header
+ * bpflb_rewrite() - give a packet other endpoints
+ * @skb: the packet, skb->data at its IPv4 or IPv6 header
  * @pkt: what it is; follows the change
- * @to: the endpoints
+ * @to: the endpoints, of the packet's family and protocol
  *
  * Pointers into the packet are not valid afterwards.
  *
  * Context: any. Return: false without memory; then nothing was written.
  */
-bool bpflb_rewrite(struct sk_buff *skb, struct bpflb_packet *pkt, const struct bpflb_ends4 *to)
+bool bpflb_rewrite(struct sk_buff *skb, struct bpflb_packet *pkt, const struct bpflb_tuple *to)
 {
-	struct bpflb_endpoint *src = &pkt->tuple.src, *dst = &pkt->tuple.dst;
 	bool tcp = pkt->tuple.proto == IPPROTO_TCP;
 
-	if (src->addr.ip == to->saddr && dst->addr.ip == to->daddr &&
-	    src->port == to->sport && dst->port == to->dport)
+	if (bpflb_tuple_equal(&pkt->tuple, to))
 		return true;
 	if (skb_ensure_writable(skb, pkt->thoff + (tcp ? sizeof(struct tcphdr) :
 							 sizeof(struct udphdr))))
 		return false;
-	bpflb_rewrite4(skb, ip_hdr(skb), skb->data + pkt->thoff, tcp, false, to);
-	src->addr.ip = to->saddr;
-	src->port = to->sport;
-	dst->addr.ip = to->daddr;
-	dst->port = to->dport;
+	if (pkt->tuple.family == NFPROTO_IPV6)
+		rewrite6(skb, pkt, tcp, to);
+	else
+		rewrite4(skb, pkt, tcp, to);
+	pkt->tuple = *to;
 	return true;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/jhash.h>
 #include <linux/slab.h>
+#include <net/ipv6.h>
 
 #include "backend.h"
 #include "netns.h"
@@ -60,6 +61,14 @@ static struct bpflb_service *service_at_node_port(struct bpflb_net *bn, __be16 p
 	return service_at(bn, &at, family, proto);
 }
 
+/* 0.0.0.0 and :: are how node ports are found, and no address of a service. */
+static bool can_be_asked(u8 family, const union nf_inet_addr *addr)
+{
+	if (family == NFPROTO_IPV6)
+		return !ipv6_addr_any(&addr->in6) && !ipv6_addr_loopback(&addr->in6);
+	return !ipv4_is_zeronet(addr->ip) && !ipv4_is_loopback(addr->ip);
+}
+
 /**
  * bpflb_service_for() - the service that a packet asks for
  * @bn: namespace
@@ -75,8 +84,7 @@ struct bpflb_service *bpflb_service_for(struct bpflb_net *bn, const struct bpflb
 {
 	struct bpflb_service *svc;
 
-	/* 0.0.0.0 is how node ports are found, and no address of a service. */
-	if (ipv4_is_zeronet(t->dst.addr.ip) || ipv4_is_loopback(t->dst.addr.ip))
+	if (!can_be_asked(t->family, &t->dst.addr))
 		return NULL;
 	if (test_bit(ntohs(t->dst.port), bn->ports[BPFLB_PORTS_ADDRESS])) {
 		svc = service_at(bn, &t->dst, t->family, t->proto);
@@ -92,27 +100,25 @@ struct bpflb_service *bpflb_service_for(struct bpflb_net *bn, const struct bpflb
 /**
  * bpflb_service_of_note() - the service that a DSR note is about
  * @bn: namespace
- * @proto: of the packet
- * @at: address and port that the client spoke to
+ * @t: the packet's tuple as the client has sent it, by its note
  *
  * A node port's address is one of the balancer's, so of a configured node.
  *
  * Context: RCU. Return: NULL if none.
  */
-struct bpflb_service *bpflb_service_of_note(struct bpflb_net *bn, u8 proto,
-					    const struct bpflb_endpoint *at)
+struct bpflb_service *bpflb_service_of_note(struct bpflb_net *bn, const struct bpflb_tuple *t)
 {
+	const struct bpflb_endpoint *at = &t->dst;
 	struct bpflb_service *svc;
 
-	/* 0.0.0.0 is how node ports are found, and no address of a service. */
-	if (ipv4_is_zeronet(at->addr.ip) || ipv4_is_loopback(at->addr.ip))
+	if (!can_be_asked(t->family, &at->addr))
 		return NULL;
-	svc = service_at(bn, at, NFPROTO_IPV4, proto);
+	svc = service_at(bn, at, t->family, t->proto);
 	if (svc)
 		return svc;
 	if (!bpflb_node_is_live(bn, &at->addr) && !bpflb_addr_is_own(bn->net, &at->addr))
 		return NULL;
-	return service_at_node_port(bn, at->port, NFPROTO_IPV4, proto);
+	return service_at_node_port(bn, at->port, t->family, t->proto);
 }
 
 /* A packet may still count its drop. */

@@ -167,8 +167,7 @@ enum {
 
 /* The packet path */
 struct bpflb_service *bpflb_service_for(struct bpflb_net *bn, const struct bpflb_tuple *t);
-struct bpflb_service *bpflb_service_of_note(struct bpflb_net *bn, u8 proto,
-					    const struct bpflb_endpoint *at);
+struct bpflb_service *bpflb_service_of_note(struct bpflb_net *bn, const struct bpflb_tuple *t);
 void bpflb_service_put(struct bpflb_service *svc);
 
 /* The control plane; all with bpflb_net.lock held */

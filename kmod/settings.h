@@ -10,6 +10,12 @@
 
 #include "port_range.h"
 
+/** struct bpflb_snat_addrs - source addresses of one family */
+struct bpflb_snat_addrs {
+	u32 n;
+	union nf_inet_addr addr[BPFLB_SNAT_ADDRS_MAX];
+};
+
 /**
  * struct bpflb_settings - see enum bpflb_settings_attr
  * @rcu: to free it
@@ -17,13 +23,12 @@
  * @mode_origin: enum bpflb_mode_origin
  * @dsr_sender: enum bpflb_dsr_sender
  * @bypass: packets may go past the stack
- * @n_snat: how many @snat
  * @n_dsr_device: how many @dsr_device
  * @flows_max: bound of the namespace's flows
  * @timeout: seconds, by enum bpflb_flow_state
  * @snat_ports: where SNAT ports are taken from
  * @nodeports: where they never are
- * @snat: source addresses
+ * @snat: source addresses, of IPv4 and of IPv6
  * @dsr_device: names of devices
  * @ephemeral: net.ipv4.ip_local_port_range, when the settings were made
  * @usable: @snat_ports less @ephemeral and @nodeports
@@ -34,13 +39,12 @@ struct bpflb_settings {
 	u8 mode_origin;
 	u8 dsr_sender;
 	u8 bypass;
-	u8 n_snat;
 	u8 n_dsr_device;
 	u32 flows_max;
 	u32 timeout[__BPFLB_STATE_MAX];
 	struct bpflb_range snat_ports;
 	struct bpflb_range nodeports;
-	union nf_inet_addr snat[BPFLB_SNAT_ADDRS_MAX];
+	struct bpflb_snat_addrs snat[2];
 	char dsr_device[BPFLB_DSR_DEVICES_MAX][IFNAMSIZ];
 	struct bpflb_range ephemeral;
 	struct bpflb_port_set usable;

@@ -14,6 +14,7 @@
 #include <linux/jhash.h>
 #include <linux/refcount.h>
 #include <linux/slab.h>
+#include <net/addrconf.h>
 #include <net/inet_hashtables.h>
 #include <net/ip.h>
 #include <net/route.h>
@@ -31,12 +32,14 @@
  * struct snat_pool_key - whom ports must be unique for
  * @backend: address and port
  * @addr: this node's address
- * @proto: IPPROTO_TCP or IPPROTO_UDP; as wide as to leave no padding
+ * @proto: IPPROTO_TCP or IPPROTO_UDP
+ * @family: of both addresses; as wide as to leave no padding
  */
 struct snat_pool_key {
 	struct bpflb_endpoint backend;
 	union nf_inet_addr addr;
-	u32 proto;
+	u16 proto;
+	u16 family;
 };
 
 /**
@@ -61,11 +64,10 @@ struct snat_pool {
 static u32 pool_hash(const void *data, u32 len, u32 seed)
 {
 	const struct snat_pool_key *key = data;
-	const union nf_inet_addr *a = &key->backend.addr;
+	const union nf_inet_addr *a = &key->backend.addr, *b = &key->addr;
 
 	return jhash_3words(a->all[0] ^ a->all[1], a->all[2] ^ a->all[3] ^ key->proto,
-			    (__force u32)key->addr.ip ^ (__force u16)key->backend.port << 16,
-			    seed);
+			    b->all[0] ^ b->all[3] ^ (__force u16)key->backend.port << 16, seed);
 }
 
 static int pool_compare(struct rhashtable_compare_arg *arg, const void *obj)
@@ -159,13 +161,15 @@ static unsigned long *pool_chunk(struct snat_pool *pool, u16 port)
 	return old;
 }
 
-static void pool_key_init(struct snat_pool_key *key, const struct bpflb_flow *flow, __be32 addr)
+static void pool_key_init(struct snat_pool_key *key, const struct bpflb_flow *flow,
+			  const union nf_inet_addr *addr)
 {
 	memset(key, 0, sizeof(*key));
-	key->backend.addr.ip = flow->addr[BPFLB_ADDR_BACKEND];
+	key->backend.addr = bpflb_flow_addr(flow, BPFLB_ADDR_BACKEND);
 	key->backend.port = flow->bport;
-	key->addr.ip = addr;
+	key->addr = *addr;
 	key->proto = bpflb_flow_proto(flow);
+	key->family = bpflb_flow_family(flow);
 }
 
 /* A socket of this node that speaks with the backend from this port would lose
@@ -174,14 +178,19 @@ static void pool_key_init(struct snat_pool_key *key, const struct bpflb_flow *fl
 static bool host_has_socket(struct net *net, const struct snat_pool *pool, u16 port,
 			    const struct net_device *out)
 {
-	__be32 backend = pool->key.backend.addr.ip, addr = pool->key.addr.ip;
+	const struct snat_pool_key *key = &pool->key;
+	bool ipv6 = key->family == NFPROTO_IPV6;
 	struct sock *sk;
 
-	if (pool->key.proto == IPPROTO_UDP)
-		return bpflb_udp_lookup(net, backend, pool->key.backend.port, addr, htons(port),
-					out->ifindex);
-	sk = bpflb_inet_lookup_established(net, backend, pool->key.backend.port, addr, port,
-					   out->ifindex);
+	if (key->proto == IPPROTO_UDP)
+		return ipv6 ? bpflb_udp6_lookup(net, &key->backend.addr.in6, key->backend.port,
+						&key->addr.in6, htons(port), out->ifindex) :
+			      bpflb_udp_lookup(net, key->backend.addr.ip, key->backend.port,
+					       key->addr.ip, htons(port), out->ifindex);
+	sk = ipv6 ? bpflb_inet6_lookup_established(net, &key->backend.addr.in6, key->backend.port,
+						   &key->addr.in6, port, out->ifindex) :
+		    bpflb_inet_lookup_established(net, key->backend.addr.ip, key->backend.port,
+						  key->addr.ip, port, out->ifindex);
 	if (sk)
 		sock_gen_put(sk);
 	return sk;
@@ -289,16 +298,27 @@ static void give_port_back(struct bpflb_net *bn, struct snat_pool *pool, u16 por
 /* One that is set, always the same for a client; else the one that the device
  * would have as source towards the next hop.
  */
-static __be32 choose_addr(struct bpflb_net *bn, const struct bpflb_flow *flow,
-			  const struct sk_buff *skb, const struct net_device *out)
+static bool choose_addr(struct bpflb_net *bn, const struct bpflb_flow *flow,
+			const struct sk_buff *skb, const struct net_device *out,
+			union nf_inet_addr *addr)
 {
 	const struct bpflb_settings *s = rcu_dereference(bn->settings);
-	const struct rtable *rt = skb_rtable(skb);
+	const union nf_inet_addr client = bpflb_flow_addr(flow, BPFLB_ADDR_CLIENT);
+	bool ipv6 = bpflb_flow_is_ipv6(flow);
+	const struct bpflb_snat_addrs *set = &s->snat[ipv6];
 
-	if (s->n_snat)
-		return s->snat[(__force u32)flow->addr[BPFLB_ADDR_CLIENT] % s->n_snat].ip;
-	return inet_select_addr(out, rt_nexthop(rt, flow->addr[BPFLB_ADDR_BACKEND]),
-				RT_SCOPE_UNIVERSE);
+	memset(addr, 0, sizeof(*addr));
+	if (set->n) {
+		*addr = set->addr[(client.all[0] ^ client.all[1] ^ client.all[2] ^ client.all[3]) %
+				  set->n];
+		return true;
+	}
+	if (ipv6)
+		return !ipv6_dev_get_saddr(bn->net, out, bpflb_flow_addr6(flow, BPFLB_ADDR_BACKEND),
+					   0, &addr->in6);
+	addr->ip = inet_select_addr(out, rt_nexthop(skb_rtable(skb), flow->addr[BPFLB_ADDR_BACKEND]),
+				    RT_SCOPE_UNIVERSE);
+	return addr->ip;
 }
 
 /**
@@ -327,15 +347,14 @@ enum bpflb_drop_reason bpflb_snat_complete(struct bpflb_flow *flow, const struct
 {
 	struct bpflb_net *bn = flow->bn;
 	struct snat_pool_key key;
+	union nf_inet_addr addr;
 	struct snat_pool *pool;
-	__be32 addr;
 	u16 port;
 	int err;
 
-	addr = choose_addr(bn, flow, skb, out);
-	if (!addr)
+	if (!choose_addr(bn, flow, skb, out, &addr))
 		return BPFLB_DROP_NO_SNAT_ADDRESS;
-	pool_key_init(&key, flow, addr);
+	pool_key_init(&key, flow, &addr);
 	pool = pool_get(bn, &key);
 	if (!pool)
 		return BPFLB_DROP_NO_MEMORY;
@@ -344,7 +363,7 @@ enum bpflb_drop_reason bpflb_snat_complete(struct bpflb_flow *flow, const struct
 		pool_put(bn, pool);
 		return BPFLB_DROP_NO_SNAT_PORT;
 	}
-	err = bpflb_flow_link_reply(flow, addr, htons(port));
+	err = bpflb_flow_link_reply(flow, &addr, htons(port));
 	if (err)
 		give_port_back(bn, pool, port);
 	switch (err) {
@@ -368,10 +387,11 @@ enum bpflb_drop_reason bpflb_snat_complete(struct bpflb_flow *flow, const struct
  */
 void bpflb_snat_release(struct bpflb_flow *flow)
 {
+	const union nf_inet_addr addr = bpflb_flow_addr(flow, BPFLB_ADDR_SNAT);
 	struct snat_pool_key key;
 	struct snat_pool *pool;
 
-	pool_key_init(&key, flow, flow->addr[BPFLB_ADDR_SNAT]);
+	pool_key_init(&key, flow, &addr);
 	pool = pool_find(flow->bn, &key);
 	if (!WARN_ON_ONCE(!pool))
 		give_port_back(flow->bn, pool, ntohs(flow->sport));

@@ -7,10 +7,24 @@
 #define _BPFLB_TRACE_H
 
 #include <linux/tracepoint.h>
+#include <net/ipv6.h>
 #include <net/net_namespace.h>
 
 #include "flow.h"
 #include "stats.h"
+
+#ifndef _BPFLB_TRACE_ADDR
+#define _BPFLB_TRACE_ADDR
+/* 16 bytes for either family: an IPv4 address as an IPv6 one has it (::ffff:192.0.2.1). */
+static inline void bpflb_trace_addr(u8 *to, const struct bpflb_flow *flow, unsigned int which)
+{
+	union nf_inet_addr addr = bpflb_flow_addr(flow, which);
+	struct in6_addr mapped;
+
+	ipv6_addr_set_v4mapped(addr.ip, &mapped);
+	memcpy(to, bpflb_flow_is_ipv6(flow) ? &addr.in6 : &mapped, sizeof(mapped));
+}
+#endif
 
 DECLARE_EVENT_CLASS(bpflb_flow_template,
 	TP_PROTO(const struct net *net, const struct bpflb_flow *flow),
@@ -20,9 +34,9 @@ DECLARE_EVENT_CLASS(bpflb_flow_template,
 		__field(u8, proto)
 		__field(u8, kind)
 		__field(u8, state)
-		__array(u8, client, 4)
-		__array(u8, service, 4)
-		__array(u8, backend, 4)
+		__array(u8, client, 16)
+		__array(u8, service, 16)
+		__array(u8, backend, 16)
 		__field(u16, cport)
 		__field(u16, vport)
 		__field(u16, bport)
@@ -32,14 +46,14 @@ DECLARE_EVENT_CLASS(bpflb_flow_template,
 		__entry->proto = bpflb_flow_proto(flow);
 		__entry->kind = flow->kind;
 		__entry->state = flow->state;
-		memcpy(__entry->client, &flow->addr[BPFLB_ADDR_CLIENT], 4);
-		memcpy(__entry->service, &flow->addr[BPFLB_ADDR_SERVICE], 4);
-		memcpy(__entry->backend, &flow->addr[BPFLB_ADDR_BACKEND], 4);
+		bpflb_trace_addr(__entry->client, flow, BPFLB_ADDR_CLIENT);
+		bpflb_trace_addr(__entry->service, flow, BPFLB_ADDR_SERVICE);
+		bpflb_trace_addr(__entry->backend, flow, BPFLB_ADDR_BACKEND);
 		__entry->cport = ntohs(flow->cport);
 		__entry->vport = ntohs(flow->vport);
 		__entry->bport = ntohs(flow->bport);
 	),
-	TP_printk("netns=%u proto=%u kind=%u state=%u client=%pI4:%u service=%pI4:%u backend=%pI4:%u",
+	TP_printk("netns=%u proto=%u kind=%u state=%u client=[%pI6c]:%u service=[%pI6c]:%u backend=[%pI6c]:%u",
 		  __entry->netns, __entry->proto, __entry->kind, __entry->state,
 		  __entry->client, __entry->cport, __entry->service, __entry->vport,
 		  __entry->backend, __entry->bport)

@@ -20,7 +20,7 @@
 #include "translate.h"
 
 static unsigned int rewrite(struct sk_buff *skb, struct bpflb_packet *pkt,
-			    const struct bpflb_flow *flow, const struct bpflb_ends4 *to)
+			    const struct bpflb_flow *flow, const struct bpflb_tuple *to)
 {
 	if (bpflb_rewrite(skb, pkt, to))
 		return NF_ACCEPT;
@@ -58,22 +58,15 @@ bool bpflb_flow_serves(const struct bpflb_match *m, const struct bpflb_packet *p
 static unsigned int give_hint(unsigned int verdict, const struct sk_buff *skb,
 			      const struct bpflb_packet *pkt, const struct bpflb_flow *flow)
 {
-	struct bpflb_key4 k = bpflb_key4_of_tuple(&pkt->tuple, flow->bn->id);
-
 	if (verdict == NF_ACCEPT && READ_ONCE(flow->keys) & BIT(BPFLB_KEY_MID))
-		bpflb_hint_give(skb, &k, flow->hash[BPFLB_KEY_MID], false);
+		bpflb_hint_give_tuple(skb, &pkt->tuple, flow->bn->id, flow->hash[BPFLB_KEY_MID]);
 	return verdict;
 }
 
 static unsigned int to_backend(struct sk_buff *skb, struct bpflb_packet *pkt,
 			       struct bpflb_flow *flow)
 {
-	const struct bpflb_ends4 to = {
-		.saddr = flow->addr[BPFLB_ADDR_CLIENT],
-		.sport = flow->mport,
-		.daddr = flow->addr[BPFLB_ADDR_BACKEND],
-		.dport = flow->bport,
-	};
+	struct bpflb_tuple to;
 
 	bpflb_flow_saw(flow, pkt, false);
 	if (flow->kind == BPFLB_FLOW_DSR_OUT) {
@@ -82,20 +75,18 @@ static unsigned int to_backend(struct sk_buff *skb, struct bpflb_packet *pkt,
 		if (verdict != NF_ACCEPT)
 			return verdict;
 	}
+	bpflb_flow_tuple(flow, BPFLB_KEY_MID, &to);
 	return give_hint(rewrite(skb, pkt, flow, &to), skb, pkt, flow);
 }
 
 static unsigned int to_client(struct sk_buff *skb, struct bpflb_packet *pkt,
 			      struct bpflb_flow *flow)
 {
-	const struct bpflb_ends4 to = {
-		.saddr = flow->addr[BPFLB_ADDR_BACKEND],
-		.sport = flow->bport,
-		.daddr = flow->addr[BPFLB_ADDR_CLIENT],
-		.dport = flow->mport,
-	};
+	struct bpflb_tuple to;
 
 	bpflb_flow_saw(flow, pkt, true);
+	bpflb_flow_tuple(flow, BPFLB_KEY_MID, &to);
+	to = bpflb_tuple_reverse(&to);
 	return give_hint(rewrite(skb, pkt, flow, &to), skb, pkt, flow);
 }
 
@@ -130,7 +121,7 @@ unsigned int bpflb_translate_dst(struct sk_buff *skb, struct bpflb_packet *pkt,
 static unsigned int from_snat(struct sk_buff *skb, struct bpflb_packet *pkt,
 			      struct bpflb_flow *flow, const struct net_device *out)
 {
-	struct bpflb_ends4 to;
+	struct bpflb_tuple to;
 
 	if (!bpflb_snat_is_complete(flow)) {
 		enum bpflb_drop_reason reason = bpflb_snat_complete(flow, skb, out);
@@ -141,23 +132,18 @@ static unsigned int from_snat(struct sk_buff *skb, struct bpflb_packet *pkt,
 			return bpflb_drop(flow->bn, flow->be->key.svc, skb, reason);
 		}
 	}
-	to.saddr = flow->addr[BPFLB_ADDR_SNAT];
-	to.sport = flow->sport;
-	to.daddr = flow->addr[BPFLB_ADDR_BACKEND];
-	to.dport = flow->bport;
+	bpflb_flow_tuple(flow, BPFLB_KEY_REPLY, &to);
+	to = bpflb_tuple_reverse(&to);
 	return rewrite(skb, pkt, flow, &to);
 }
 
 static unsigned int from_service(struct sk_buff *skb, struct bpflb_packet *pkt,
 				 struct bpflb_flow *flow)
 {
-	const struct bpflb_ends4 to = {
-		.saddr = flow->addr[BPFLB_ADDR_SERVICE],
-		.sport = flow->vport,
-		.daddr = flow->addr[BPFLB_ADDR_CLIENT],
-		.dport = flow->cport,
-	};
+	struct bpflb_tuple to;
 
+	bpflb_flow_tuple(flow, BPFLB_KEY_ORIG, &to);
+	to = bpflb_tuple_reverse(&to);
 	return rewrite(skb, pkt, flow, &to);
 }
 

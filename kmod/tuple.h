@@ -24,7 +24,7 @@ struct bpflb_endpoint {
  * struct bpflb_tuple - a packet's endpoints
  * @src: where it says it comes from
  * @dst: where it goes
- * @family: NFPROTO_IPV4
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6
  * @proto: IPPROTO_TCP or IPPROTO_UDP
  */
 struct bpflb_tuple {
@@ -33,6 +33,21 @@ struct bpflb_tuple {
 	u8 family;
 	u8 proto;
 };
+
+/* Room for the family and the protocol below a namespace's number. */
+#define BPFLB_NS_SHIFT	9
+
+/* A namespace, whether it is IPv6, and the protocol, as one number. */
+static inline u32 bpflb_ns_proto(u32 ns, bool ipv6, u8 proto)
+{
+	return ns << BPFLB_NS_SHIFT | (u32)ipv6 << 8 | proto;
+}
+
+/* Bytes of an address of @family. */
+static inline int bpflb_addr_len(u8 family)
+{
+	return family == NFPROTO_IPV6 ? sizeof(struct in6_addr) : sizeof(struct in_addr);
+}
 
 static inline bool bpflb_addr_equal(const union nf_inet_addr *a, const union nf_inet_addr *b)
 {
@@ -46,6 +61,23 @@ static inline bool bpflb_endpoint_equal(const struct bpflb_endpoint *a,
 	return a->port == b->port && bpflb_addr_equal(&a->addr, &b->addr);
 }
 
+static inline bool bpflb_tuple_equal(const struct bpflb_tuple *a, const struct bpflb_tuple *b)
+{
+	return a->family == b->family && a->proto == b->proto &&
+	       bpflb_endpoint_equal(&a->src, &b->src) && bpflb_endpoint_equal(&a->dst, &b->dst);
+}
+
+/* That of a packet that answers. */
+static inline struct bpflb_tuple bpflb_tuple_reverse(const struct bpflb_tuple *t)
+{
+	return (struct bpflb_tuple){
+		.src = t->dst,
+		.dst = t->src,
+		.family = t->family,
+		.proto = t->proto,
+	};
+}
+
 /**
  * struct bpflb_key4 - what the flow of an IPv4 packet is known by
  * @saddr: source
@@ -54,7 +86,7 @@ static inline bool bpflb_endpoint_equal(const struct bpflb_endpoint *a,
  * @sport: port of the source
  * @dport: port of the destination
  * @ports: both, in the order of a TCP or UDP header
- * @ns_proto: number of the namespace, then the protocol in the low byte
+ * @ns_proto: bpflb_ns_proto()
  */
 struct bpflb_key4 {
 	union {
@@ -81,7 +113,7 @@ static inline struct bpflb_key4 bpflb_key4_of_tuple(const struct bpflb_tuple *t,
 		.daddr = t->dst.addr.ip,
 		.sport = t->src.port,
 		.dport = t->dst.port,
-		.ns_proto = ns << 8 | t->proto,
+		.ns_proto = bpflb_ns_proto(ns, false, t->proto),
 	};
 }
 
@@ -113,6 +145,68 @@ static __always_inline u32 bpflb_key4_hash(const struct bpflb_key4 *k,
 	lo |= (u64)(k->ns_proto >> 16) << 48;
 	hi |= (u64)(k->ns_proto & 0xffff) << 48;
 	return hsiphash_4u32(lo, lo >> 32, hi, hi >> 32, secret);
+}
+
+/**
+ * struct bpflb_key6 - what the flow of an IPv6 packet is known by
+ * @saddr: source
+ * @daddr: destination
+ * @sport: port of the source
+ * @dport: port of the destination
+ * @ports: both, in the order of a TCP or UDP header
+ * @ns_proto: bpflb_ns_proto()
+ */
+struct bpflb_key6 {
+	struct in6_addr saddr;
+	struct in6_addr daddr;
+	union {
+		struct {
+			__be16 sport;
+			__be16 dport;
+		};
+		u32 ports;
+	};
+	u32 ns_proto;
+};
+
+static inline struct bpflb_key6 bpflb_key6_of_tuple(const struct bpflb_tuple *t, u32 ns)
+{
+	return (struct bpflb_key6){
+		.saddr = t->src.addr.in6,
+		.daddr = t->dst.addr.in6,
+		.sport = t->src.port,
+		.dport = t->dst.port,
+		.ns_proto = bpflb_ns_proto(ns, true, t->proto),
+	};
+}
+
+/**
+ * bpflb_key6_hash() - where a flow is in the table
+ * @k: one of its keys
+ * @secret: the table's
+ *
+ * As bpflb_key4_hash(): the same for a key and its reverse. Both sides go in whole,
+ * for the addresses of one prefix are a client's to choose from.
+ *
+ * Context: any. Return: 32 bits, all of them good.
+ */
+static __always_inline u32 bpflb_key6_hash(const struct bpflb_key6 *k,
+					   const hsiphash_key_t *secret)
+{
+	struct {
+		struct in6_addr addr[2];
+		u16 port[2];
+		u32 ns_proto;
+	} in;
+	int order = memcmp(&k->saddr, &k->daddr, sizeof(k->saddr));
+	bool swap = order ? order > 0 : (__force u16)k->sport > (__force u16)k->dport;
+
+	in.addr[swap] = k->saddr;
+	in.addr[!swap] = k->daddr;
+	in.port[swap] = (__force u16)k->sport;
+	in.port[!swap] = (__force u16)k->dport;
+	in.ns_proto = k->ns_proto;
+	return hsiphash(&in, sizeof(in), secret);
 }
 
 #endif

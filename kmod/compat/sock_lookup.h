@@ -3,6 +3,7 @@
 #ifndef _BPFLB_COMPAT_SOCK_LOOKUP_H
 #define _BPFLB_COMPAT_SOCK_LOOKUP_H
 
+#include <net/inet6_hashtables.h>
 #include <net/inet_hashtables.h>
 #include <net/udp.h>
 
@@ -30,6 +31,33 @@ static inline bool bpflb_udp_lookup(struct net *net, __be32 saddr, __be16 sport,
 	return __udp4_lib_lookup(net, saddr, sport, daddr, dport, dif, 0, &udp_table, NULL);
 #else
 	return __udp4_lib_lookup(net, saddr, sport, daddr, dport, dif, 0, NULL);
+#endif
+}
+
+static inline struct sock *bpflb_inet6_lookup_established(struct net *net,
+							  const struct in6_addr *saddr,
+							  __be16 sport,
+							  const struct in6_addr *daddr,
+							  u16 hnum, int dif)
+{
+#ifdef BPFLB_HAVE_HASHINFO_ARG
+	return __inet6_lookup_established(net, net->ipv4.tcp_death_row.hashinfo, saddr, sport,
+					  daddr, hnum, dif, 0);
+#else
+	return __inet6_lookup_established(net, saddr, sport, daddr, hnum, dif, 0);
+#endif
+}
+
+static inline bool bpflb_udp6_lookup(struct net *net, const struct in6_addr *saddr, __be16 sport,
+				     const struct in6_addr *daddr, __be16 dport, int dif)
+{
+#if defined(BPFLB_HAVE_NET_UDP_TABLE_ARG)
+	return __udp6_lib_lookup(net, saddr, sport, daddr, dport, dif, 0, net->ipv4.udp_table,
+				 NULL);
+#elif defined(BPFLB_HAVE_UDP_TABLE_ARG)
+	return __udp6_lib_lookup(net, saddr, sport, daddr, dport, dif, 0, &udp_table, NULL);
+#else
+	return __udp6_lib_lookup(net, saddr, sport, daddr, dport, dif, 0, NULL);
 #endif
 }
 

@@ -17,27 +17,27 @@
 #include "dsr.h"
 
 #define NOTE_TYPE	0x9a
-#define NOTE_WORDS	(BPFLB_NOTE_OPT_LEN / 4)
+#define NOTE_WORDS	(BPFLB_NOTE_OPT4_LEN / 4)
 #define IHL_MIN		5
 #define IHL_MAX		15
 
 /**
- * bpflb_note_opt_read() - read a packet's note
+ * bpflb_note_opt4_read() - read a packet's note
  * @skb: the packet, its IPv4 header checked by the stack
  * @note: what to fill
  *
  * Context: any. Return: false if it has none.
  */
-bool bpflb_note_opt_read(const struct sk_buff *skb, struct bpflb_endpoint *note)
+bool bpflb_note_opt4_read(const struct sk_buff *skb, struct bpflb_endpoint *note)
 {
-	u8 buf[BPFLB_NOTE_OPT_LEN];
+	u8 buf[BPFLB_NOTE_OPT4_LEN];
 	const u8 *opt;
 
 	if (ip_hdr(skb)->ihl < IHL_MIN + NOTE_WORDS)
 		return false;
 	opt = skb_header_pointer(skb, skb_network_offset(skb) + sizeof(struct iphdr),
 				 sizeof(buf), buf);
-	if (!opt || opt[0] != NOTE_TYPE || opt[1] != BPFLB_NOTE_OPT_LEN)
+	if (!opt || opt[0] != NOTE_TYPE || opt[1] != BPFLB_NOTE_OPT4_LEN)
 		return false;
 	memset(note, 0, sizeof(*note));
 	note->port = htons(opt[3] << 8 | opt[2]);
@@ -46,7 +46,7 @@ bool bpflb_note_opt_read(const struct sk_buff *skb, struct bpflb_endpoint *note)
 }
 
 /* Is there room for a note among the options of an IPv4 header? */
-bool bpflb_note_opt_fits(const struct sk_buff *skb)
+bool bpflb_note_opt4_fits(const struct sk_buff *skb)
 {
 	return ip_hdr(skb)->ihl + NOTE_WORDS <= IHL_MAX;
 }
@@ -54,7 +54,7 @@ bool bpflb_note_opt_fits(const struct sk_buff *skb)
 /* The link layer's header stays right in front of the IPv4 header when that
  * moves by @by bytes; skb->data is there already.
  */
-static void move_mac_header(struct sk_buff *skb, int by)
+void bpflb_move_mac_header(struct sk_buff *skb, int by)
 {
 	unsigned char *mac;
 
@@ -66,7 +66,7 @@ static void move_mac_header(struct sk_buff *skb, int by)
 }
 
 /**
- * bpflb_note_opt_put() - put a note on a packet
+ * bpflb_note_opt4_put() - put a note on a packet
  * @skb: the packet, skb->data at its IPv4 header, with room among its options
  * @note: address and port of the service
  *
@@ -75,7 +75,7 @@ static void move_mac_header(struct sk_buff *skb, int by)
  *
  * Context: any. Return: false without memory; then nothing was written.
  */
-bool bpflb_note_opt_put(struct sk_buff *skb, const struct bpflb_endpoint *note)
+bool bpflb_note_opt4_put(struct sk_buff *skb, const struct bpflb_endpoint *note)
 {
 	int mac_len = skb_mac_header_was_set(skb) ? skb->data - skb_mac_header(skb) : 0;
 	struct iphdr *iph;
@@ -84,16 +84,16 @@ bool bpflb_note_opt_put(struct sk_buff *skb, const struct bpflb_endpoint *note)
 	u8 *opt;
 
 	if (skb_ensure_writable(skb, ip_hdrlen(skb)) ||
-	    skb_cow_head(skb, mac_len + BPFLB_NOTE_OPT_LEN))
+	    skb_cow_head(skb, mac_len + BPFLB_NOTE_OPT4_LEN))
 		return false;
-	skb_push(skb, BPFLB_NOTE_OPT_LEN);
-	move_mac_header(skb, -BPFLB_NOTE_OPT_LEN);
-	memmove(skb->data, skb->data + BPFLB_NOTE_OPT_LEN, sizeof(*iph));
+	skb_push(skb, BPFLB_NOTE_OPT4_LEN);
+	bpflb_move_mac_header(skb, -BPFLB_NOTE_OPT4_LEN);
+	memmove(skb->data, skb->data + BPFLB_NOTE_OPT4_LEN, sizeof(*iph));
 	skb_reset_network_header(skb);
 
 	opt = skb->data + sizeof(*iph);
 	opt[0] = NOTE_TYPE;
-	opt[1] = BPFLB_NOTE_OPT_LEN;
+	opt[1] = BPFLB_NOTE_OPT4_LEN;
 	port = cpu_to_le16(ntohs(note->port));
 	memcpy(opt + 2, &port, sizeof(port));
 	addr = cpu_to_le32(ntohl(note->addr.ip));
@@ -101,31 +101,31 @@ bool bpflb_note_opt_put(struct sk_buff *skb, const struct bpflb_endpoint *note)
 
 	iph = ip_hdr(skb);
 	iph->ihl += NOTE_WORDS;
-	iph->tot_len = htons(ntohs(iph->tot_len) + BPFLB_NOTE_OPT_LEN);
+	iph->tot_len = htons(ntohs(iph->tot_len) + BPFLB_NOTE_OPT4_LEN);
 	ip_send_check(iph);
 	return true;
 }
 
 /**
- * bpflb_note_opt_strip() - take a packet's note off
+ * bpflb_note_opt4_strip() - take a packet's note off
  * @skb: the packet, skb->data at its IPv4 header, with a note
  *
  * Context: any. Return: false without memory; then nothing was written.
  */
-bool bpflb_note_opt_strip(struct sk_buff *skb)
+bool bpflb_note_opt4_strip(struct sk_buff *skb)
 {
 	struct iphdr *iph;
 
 	if (skb_ensure_writable(skb, ip_hdrlen(skb)))
 		return false;
-	memmove(skb->data + BPFLB_NOTE_OPT_LEN, skb->data, sizeof(*iph));
-	__skb_pull(skb, BPFLB_NOTE_OPT_LEN);
-	move_mac_header(skb, BPFLB_NOTE_OPT_LEN);
+	memmove(skb->data + BPFLB_NOTE_OPT4_LEN, skb->data, sizeof(*iph));
+	__skb_pull(skb, BPFLB_NOTE_OPT4_LEN);
+	bpflb_move_mac_header(skb, BPFLB_NOTE_OPT4_LEN);
 	skb_reset_network_header(skb);
 
 	iph = ip_hdr(skb);
 	iph->ihl -= NOTE_WORDS;
-	iph->tot_len = htons(ntohs(iph->tot_len) - BPFLB_NOTE_OPT_LEN);
+	iph->tot_len = htons(ntohs(iph->tot_len) - BPFLB_NOTE_OPT4_LEN);
 	ip_send_check(iph);
 	return true;
 }
