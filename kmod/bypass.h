@@ -25,7 +25,11 @@ struct bpflb_bypassed {
 	bool sent;
 };
 
+/* bypass.c, bypass6.c: sending */
 struct bpflb_bypassed bpflb_bypass(struct bpflb_net *bn, struct sk_buff *skb);
+struct bpflb_bypassed bpflb_bypass6(struct bpflb_net *bn, struct sk_buff *skb);
+
+/* bypass_grant.c */
 void bpflb_bypass_grant(const struct bpflb_match *m, struct sk_buff *skb,
 			const struct net_device *out);
 void bpflb_bypass_end(struct bpflb_flow *flow);

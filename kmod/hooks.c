@@ -156,24 +156,25 @@ static noinline unsigned int come_in_slowly(struct bpflb_net *bn, struct sk_buff
 	return come_in_whole(bn, skb, &pkt, ip_hdr(skb)->ihl > 5);
 }
 
-static noinline unsigned int come_in_slowly6(struct bpflb_net *bn, struct sk_buff *skb)
+static noinline unsigned int come_in_slowly6(struct bpflb_net *bn, struct sk_buff *skb,
+					     struct bpflb_bypassed tried)
 {
+	struct bpflb_match m = { tried.flow, tried.role };
 	struct bpflb_service *svc;
 	struct bpflb_packet pkt;
-	struct bpflb_match m;
 	struct bpflb_key6 k;
 
 	if (!bpflb_packet_parse6(skb, &pkt))
 		return NF_ACCEPT;
-	if (!bpflb_packet_key6(skb, bn->id, &k))
+	if (!tried.looked || !bpflb_packet_key6(skb, bn->id, &k))
 		return come_in_whole(bn, skb, &pkt, ipv6_hdr(skb)->nexthdr == NEXTHDR_DEST);
-	m = bpflb_flow_find(bn, &pkt);
+	pkt.hash = tried.hash;
 	if (m.flow)
 		return come_in(bn, skb, &pkt, &m);
 	svc = bpflb_service_for(bn, &pkt.tuple);
 	if (svc)
 		return bpflb_balance(bn, svc, skb, &pkt);
-	bpflb_hint_give6(skb, &k, pkt.hash, true);
+	bpflb_hint_give6(skb, &k, tried.hash, true);
 	return NF_ACCEPT;
 }
 
@@ -190,7 +191,12 @@ static unsigned int pre_routing(void *priv, struct sk_buff *skb, const struct nf
 static unsigned int pre_routing6(void *priv, struct sk_buff *skb,
 				 const struct nf_hook_state *state)
 {
-	return skb->pkt_type == PACKET_HOST ? come_in_slowly6(priv, skb) : NF_ACCEPT;
+	struct bpflb_bypassed tried;
+
+	if (skb->pkt_type != PACKET_HOST)
+		return NF_ACCEPT;
+	tried = bpflb_bypass6(priv, skb);
+	return tried.sent ? NF_STOLEN : come_in_slowly6(priv, skb, tried);
 }
 
 static int route_again(const struct nf_hook_state *state, struct sk_buff *skb, u8 family)
