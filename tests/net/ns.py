@@ -19,8 +19,6 @@ _MS_BIND, _MS_REC, _MS_SHARED = 0x1000, 0x4000, 1 << 20
 _MNT_DETACH = 2
 RUN = "/run/netns"
 
-_SIOCGIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8913, 1, 0x40
-
 # ethtool's old one-flag commands; "off" before "on" matters to no driver here.
 _SIOCETHTOOL = 0x8946
 _OFFLOADS = {"rx": 0x15, "tx": 0x17, "sg": 0x19, "tso": 0x1f, "gso": 0x24, "gro": 0x2c}
@@ -102,17 +100,6 @@ def sysctl(name, settings):
 def links(name):
     with inside(name):
         return [link for _, link in socket.if_nameindex()]
-
-
-def running(name):
-    """Whether every link of @name that is up has seen its carrier."""
-    with inside(name), socket.socket() as s:
-        for _, link in socket.if_nameindex():
-            request = fcntl.ioctl(s, _SIOCGIFFLAGS, struct.pack("16sH22x", link.encode(), 0))
-            flags = struct.unpack_from("16xH", request)[0]
-            if flags & _IFF_UP and not flags & _IFF_RUNNING:
-                return False
-    return True
 
 
 def listens(name, proto, port):

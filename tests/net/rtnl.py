@@ -7,9 +7,10 @@ import struct
 
 from . import ns
 
-_NEWLINK, _NEWADDR, _NEWROUTE, _NEWNEIGH = 16, 20, 24, 28
-_REQUEST, _ACK, _EXCL, _CREATE = 1, 4, 0x200, 0x400
-_IFF_UP = 1
+_DONE, _NEWLINK, _GETLINK, _NEWADDR, _NEWROUTE, _NEWNEIGH = 3, 16, 18, 20, 24, 28
+_REQUEST, _ACK, _EXCL, _DUMP, _CREATE = 1, 4, 0x200, 0x300, 0x400
+_IFF_UP, _IFF_LOOPBACK = 1, 8
+_OPERSTATE, _OPER_UP = 16, 6
 _UNIVERSE, _ON_LINK = 0, 253
 _TABLE_MAIN, _BY_ADMIN, _UNICAST = 254, 4, 1
 
@@ -58,6 +59,23 @@ class Rtnl:
         with ns.inside(self._name):
             return socket.if_nametoindex(link)
 
+    def running(self):
+        """Whether the kernel has seen the carrier of each link that is up, and told everybody.
+
+        IFF_RUNNING is set before; what comes after it, at any later time, makes all routes be
+        looked up again.
+        """
+        self._socket.send(struct.pack("=IHHII", 32, _GETLINK, _REQUEST | _DUMP, 1, 0) + _link())
+        seen, more = True, True
+        while more:
+            data = self._socket.recv(1 << 18)
+            while data and more:
+                length, kind = struct.unpack_from("=IH", data)
+                more = kind != _DONE
+                seen = seen and (not more or _has_carrier(data[16:length]))
+                data = data[(length + 3) & ~3:]
+        return seen
+
     def veth(self, link, mac, peer_name, peer_link, peer_mac=None):
         """A pair: @link here, @peer_link in namespace @peer_name."""
         with open(f"{ns.RUN}/{peer_name}", "rb") as there:
@@ -100,6 +118,25 @@ class Rtnl:
         ip = ipaddress.ip_address(address)
         body = struct.pack("=BxxxiHBB", _family(ip), self._index(link), 0x80, 0, 0)
         self._ask(_NEWNEIGH, body + _attr(1, ip.packed) + _attr(2, _octets(mac)))
+
+
+def _has_carrier(link):
+    """@link: a struct ifinfomsg and its attributes."""
+    flags, at = struct.unpack_from("=I", link, 8)[0], 16
+    if not flags & _IFF_UP or flags & _IFF_LOOPBACK:
+        return True
+    while at < len(link):
+        length, kind = struct.unpack_from("=HH", link, at)
+        if kind == _OPERSTATE:
+            return link[at + 4] == _OPER_UP
+        at += (length + 3) & ~3
+    return False
+
+
+def running(name):
+    """Rtnl.running() of namespace @name."""
+    with Rtnl(name) as rtnl:
+        return rtnl.running()
 
 
 def _family(ip):

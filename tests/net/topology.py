@@ -15,7 +15,7 @@ import subprocess
 from . import ns
 from .ktap import eventually
 from .plan import V4
-from .rtnl import Rtnl
+from .rtnl import Rtnl, running
 
 BALANCER = "n1"
 _ALL = ("ipv6/conf/all/disable_ipv6", "ipv6/conf/default/disable_ipv6")
@@ -69,7 +69,7 @@ class Topology:
         self.offloads(offloads)
         # A bridge forwards to a port only when the kernel's link watch has seen it,
         # which can take a second: an ARP request lost by then would take another.
-        eventually(lambda: all(ns.running(self.ns(place)) for place in self.places), "links run", 30)
+        eventually(lambda: all(running(self.ns(place)) for place in self.places), "links run", 30)
         return self
 
     def close(self):

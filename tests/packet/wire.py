@@ -24,7 +24,7 @@ from net import module, ns                      # noqa: E402
 from net.cluster import LBADM                   # noqa: E402
 from net.genl import Genl                       # noqa: E402
 from net.ktap import Failure, check, equal, eventually      # noqa: E402
-from net.rtnl import Rtnl                       # noqa: E402
+from net.rtnl import Rtnl, running                       # noqa: E402
 
 NODE, FAR = "n1", "far"
 CLIENT, VIP, POD, REMOTE = "198.51.100.10", "203.0.113.10", "10.0.1.11", "10.0.2.11"
@@ -101,7 +101,7 @@ class Wire:
         self._sockets.pop(name).close()
 
     def running(self):
-        eventually(lambda: ns.running(NODE) and ns.running(FAR), "links are up")
+        eventually(lambda: running(NODE) and running(FAR), "links are up")
 
     @staticmethod
     def ip(line):
