@@ -28,7 +28,9 @@ struct bpflb_net_counters;
  * @snat_pools: struct bpflb_snat_pool, by backend and source address
  * @counters: drops and notes
  * @flows: how many there are
+ * @snat_told: jiffies of the last event of exhausted ports; 0: none yet
  * @lock: for all that follows, and every change of the above but @flows
+ *	and @snat_told
  * @services: struct bpflb_service, by name and protocol
  * @service_ids: the same, by number
  * @node_list: the same as @nodes; packets walk it under RCU
@@ -56,6 +58,7 @@ struct bpflb_net {
 	struct rhashtable snat_pools;
 	struct bpflb_net_counters __percpu *counters;
 	struct percpu_counter flows;
+	u32 snat_told;
 
 	struct mutex lock;	/* the configuration */
 	struct rhashtable services;

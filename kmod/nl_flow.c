@@ -224,3 +224,16 @@ void bpflb_nl_flow_event(const struct bpflb_flow *flow, u8 cmd)
 {
 	bpflb_nl_event(flow->bn, BPFLB_NL_FLOW, cmd, flow_fill, flow, GFP_ATOMIC);
 }
+
+/**
+ * bpflb_nl_snat_full_event() - a new flow finds no SNAT port
+ * @flow: the flow, which ends
+ *
+ * To those who watch the configuration, for that is what must change.
+ *
+ * Context: RCU, bottom halves off.
+ */
+void bpflb_nl_snat_full_event(const struct bpflb_flow *flow)
+{
+	bpflb_nl_event(flow->bn, BPFLB_NL_CONFIG, BPFLB_CMD_SNAT_FULL, flow_fill, flow, GFP_ATOMIC);
+}

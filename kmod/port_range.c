@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/bitops.h>
+#include <linux/compiler.h>
+#include <linux/minmax.h>
+
 #include "port_range.h"
 
 static void port_set_append(struct bpflb_port_set *set, u32 first, u32 last)
@@ -62,6 +66,32 @@ bool bpflb_port_set_has(const struct bpflb_port_set *set, u16 port)
 		if (port >= set->range[i].first && port <= set->range[i].last)
 			return true;
 	return false;
+}
+
+/**
+ * bpflb_port_next() - the first port that is in neither of two sets
+ * @taken: bits of 4096 ports or fewer; NULL: none is
+ * @not: the same
+ * @from: first bit to look at
+ * @end: the one behind the last
+ *
+ * A word of either at a time, so what it costs hardly depends on how many are set.
+ *
+ * Context: any; others may set and clear bits meanwhile. Return: the bit, or @end.
+ */
+u32 bpflb_port_next(const unsigned long *taken, const unsigned long *not, u32 from, u32 end)
+{
+	while (from < end) {
+		u32 word = from / BITS_PER_LONG, bit = from % BITS_PER_LONG;
+		unsigned long full = (taken ? READ_ONCE(taken[word]) : 0) |
+				     (not ? READ_ONCE(not[word]) : 0);
+		unsigned long free = ~full >> bit;
+
+		if (free)
+			return min(from + (u32)__ffs(free), end);
+		from += BITS_PER_LONG - bit;
+	}
+	return end;
 }
 
 /**

@@ -32,6 +32,7 @@ struct bpflb_port_set {
 void bpflb_port_set_make(struct bpflb_port_set *set, struct bpflb_range all,
 			 struct bpflb_range not1, struct bpflb_range not2);
 bool bpflb_port_set_has(const struct bpflb_port_set *set, u16 port);
+u32 bpflb_port_next(const unsigned long *taken, const unsigned long *not, u32 from, u32 end);
 u16 bpflb_port_set_nth(const struct bpflb_port_set *set, u32 n);
 
 #endif

@@ -21,6 +21,7 @@
 
 #include "compat/sock_lookup.h"
 #include "netns.h"
+#include "nl.h"
 #include "port_range.h"
 #include "snat.h"
 #include "stats.h"
@@ -172,28 +173,22 @@ static void pool_key_init(struct snat_pool_key *key, const struct bpflb_flow *fl
 	key->family = bpflb_flow_family(flow);
 }
 
-/* A socket of this node that speaks with the backend from this port would lose
- * its packets to the flow.
+/* A socket of this node that has the port could lose its packets to the flow. Of
+ * TCP any that has it at all, for one that is only bound may connect later; of UDP
+ * one that would get the backend's packets.
  */
 static bool host_has_socket(struct net *net, const struct snat_pool *pool, u16 port,
 			    const struct net_device *out)
 {
 	const struct snat_pool_key *key = &pool->key;
-	bool ipv6 = key->family == NFPROTO_IPV6;
-	struct sock *sk;
 
-	if (key->proto == IPPROTO_UDP)
-		return ipv6 ? bpflb_udp6_lookup(net, &key->backend.addr.in6, key->backend.port,
-						&key->addr.in6, htons(port), out->ifindex) :
-			      bpflb_udp_lookup(net, key->backend.addr.ip, key->backend.port,
-					       key->addr.ip, htons(port), out->ifindex);
-	sk = ipv6 ? bpflb_inet6_lookup_established(net, &key->backend.addr.in6, key->backend.port,
-						   &key->addr.in6, port, out->ifindex) :
-		    bpflb_inet_lookup_established(net, key->backend.addr.ip, key->backend.port,
-						  key->addr.ip, port, out->ifindex);
-	if (sk)
-		sock_gen_put(sk);
-	return sk;
+	if (key->proto == IPPROTO_TCP)
+		return bpflb_tcp_port_is_bound(net, port);
+	if (key->family == NFPROTO_IPV6)
+		return bpflb_udp6_lookup(net, &key->backend.addr.in6, key->backend.port,
+					 &key->addr.in6, htons(port), out->ifindex);
+	return bpflb_udp_lookup(net, key->backend.addr.ip, key->backend.port, key->addr.ip,
+				htons(port), out->ifindex);
 }
 
 static bool take_port(struct net *net, struct snat_pool *pool, u16 port,
@@ -208,6 +203,18 @@ static bool take_port(struct net *net, struct snat_pool *pool, u16 port,
 	       !test_and_set_bit(port % CHUNK_BITS, chunk);
 }
 
+/* net.ipv4.ip_local_reserved_ports, from port @base on; NULL if there are none. */
+static const unsigned long *reserved_from(const struct net *net, u32 base)
+{
+#ifdef CONFIG_SYSCTL
+	const unsigned long *all = net->ipv4.sysctl_local_reserved_ports;
+
+	return all ? all + base / BITS_PER_LONG : NULL;
+#else
+	return NULL;
+#endif
+}
+
 /* The first free port from @first to @last, host byte order; 0 if there is none. */
 static u16 take_port_between(struct net *net, struct snat_pool *pool, u32 first, u32 last,
 			     const struct net_device *out)
@@ -218,15 +225,11 @@ static u16 take_port_between(struct net *net, struct snat_pool *pool, u32 first,
 		u32 base = round_down(port, CHUNK_BITS);
 		u32 end = min(last + 1 - base, (u32)CHUNK_BITS);
 		const unsigned long *chunk = READ_ONCE(pool->chunk[base / CHUNK_BITS]);
-		u32 bit = port - base;
+		u32 bit = bpflb_port_next(chunk, reserved_from(net, base), port - base, end);
 
-		if (chunk)
-			bit = find_next_zero_bit(chunk, end, bit);
-		if (bit >= end) {
-			port = base + CHUNK_BITS;
-			continue;
-		}
 		port = base + bit;
+		if (bit == end)
+			continue;
 		if (take_port(net, pool, port, out))
 			return port;
 		port++;
@@ -295,30 +298,82 @@ static void give_port_back(struct bpflb_net *bn, struct snat_pool *pool, u16 por
 	pool_put(bn, pool);
 }
 
-/* One that is set, always the same for a client; else the one that the device
- * would have as source towards the next hop.
- */
-static bool choose_addr(struct bpflb_net *bn, const struct bpflb_flow *flow,
-			const struct sk_buff *skb, const struct net_device *out,
-			union nf_inet_addr *addr)
+/* The address that the device would have as source towards the next hop. */
+static bool addr_of_device(struct bpflb_net *bn, const struct bpflb_flow *flow,
+			   const struct sk_buff *skb, const struct net_device *out,
+			   union nf_inet_addr *addr)
 {
-	const struct bpflb_settings *s = rcu_dereference(bn->settings);
-	const union nf_inet_addr client = bpflb_flow_addr(flow, BPFLB_ADDR_CLIENT);
-	bool ipv6 = bpflb_flow_is_ipv6(flow);
-	const struct bpflb_snat_addrs *set = &s->snat[ipv6];
-
 	memset(addr, 0, sizeof(*addr));
-	if (set->n) {
-		*addr = set->addr[(client.all[0] ^ client.all[1] ^ client.all[2] ^ client.all[3]) %
-				  set->n];
-		return true;
-	}
-	if (ipv6)
+	if (bpflb_flow_is_ipv6(flow))
 		return !ipv6_dev_get_saddr(bn->net, out, bpflb_flow_addr6(flow, BPFLB_ADDR_BACKEND),
 					   0, &addr->in6);
-	addr->ip = inet_select_addr(out, rt_nexthop(skb_rtable(skb), flow->addr[BPFLB_ADDR_BACKEND]),
+	addr->ip = inet_select_addr(out, rt_nexthop(skb_rtable(skb),
+						    flow->addr[BPFLB_ADDR_BACKEND]),
 				    RT_SCOPE_UNIVERSE);
 	return addr->ip;
+}
+
+/* Give the flow a port of @addr. */
+static enum bpflb_drop_reason complete_with(struct bpflb_flow *flow,
+					    const union nf_inet_addr *addr,
+					    const struct net_device *out)
+{
+	struct bpflb_net *bn = flow->bn;
+	struct snat_pool_key key;
+	struct snat_pool *pool;
+	u16 port;
+	int err;
+
+	pool_key_init(&key, flow, addr);
+	pool = pool_get(bn, &key);
+	if (!pool)
+		return BPFLB_DROP_NO_MEMORY;
+	port = choose_port(bn, pool, flow, out);
+	if (!port) {
+		pool_put(bn, pool);
+		return BPFLB_DROP_NO_SNAT_PORT;
+	}
+	err = bpflb_flow_link_reply(flow, addr, htons(port));
+	if (err)
+		give_port_back(bn, pool, port);
+	switch (err) {
+	case 0:
+	case -EALREADY:	/* another processor's choice is as good */
+		return BPFLB_NO_DROP;
+	case -ENOMEM:
+		return BPFLB_DROP_NO_MEMORY;
+	case -ENOSPC:
+		return BPFLB_DROP_TABLE_FULL;
+	default:
+		return BPFLB_DROP_TUPLE_CLASH;
+	}
+}
+
+/* A client always begins with the same of the addresses that are set; where that has no
+ * port left towards the backend, the next is tried.
+ */
+static enum bpflb_drop_reason complete_with_any(struct bpflb_flow *flow,
+						const struct bpflb_snat_addrs *set,
+						const struct net_device *out)
+{
+	const union nf_inet_addr client = bpflb_flow_addr(flow, BPFLB_ADDR_CLIENT);
+	enum bpflb_drop_reason reason = BPFLB_DROP_NO_SNAT_PORT;
+	u32 first = jhash2((const u32 *)client.all, ARRAY_SIZE(client.all), 0), i;
+
+	for (i = 0; i < set->n && reason == BPFLB_DROP_NO_SNAT_PORT; i++)
+		reason = complete_with(flow, &set->addr[(first % set->n + i) % set->n], out);
+	return reason;
+}
+
+/* Once a second at most: a full pool has a failure for each new flow. */
+static void tell_exhausted(struct bpflb_flow *flow)
+{
+	u32 now = jiffies, told = READ_ONCE(flow->bn->snat_told);
+
+	if (told && now - told < HZ)
+		return;
+	if (cmpxchg(&flow->bn->snat_told, told, now ?: 1) == told)
+		bpflb_nl_snat_full_event(flow);
 }
 
 /**
@@ -345,38 +400,18 @@ bool bpflb_snat_is_complete(const struct bpflb_flow *flow)
 enum bpflb_drop_reason bpflb_snat_complete(struct bpflb_flow *flow, const struct sk_buff *skb,
 					   const struct net_device *out)
 {
-	struct bpflb_net *bn = flow->bn;
-	struct snat_pool_key key;
+	const struct bpflb_settings *s = rcu_dereference(flow->bn->settings);
+	const struct bpflb_snat_addrs *set = &s->snat[bpflb_flow_is_ipv6(flow)];
+	enum bpflb_drop_reason reason = BPFLB_DROP_NO_SNAT_ADDRESS;
 	union nf_inet_addr addr;
-	struct snat_pool *pool;
-	u16 port;
-	int err;
 
-	if (!choose_addr(bn, flow, skb, out, &addr))
-		return BPFLB_DROP_NO_SNAT_ADDRESS;
-	pool_key_init(&key, flow, &addr);
-	pool = pool_get(bn, &key);
-	if (!pool)
-		return BPFLB_DROP_NO_MEMORY;
-	port = choose_port(bn, pool, flow, out);
-	if (!port) {
-		pool_put(bn, pool);
-		return BPFLB_DROP_NO_SNAT_PORT;
-	}
-	err = bpflb_flow_link_reply(flow, &addr, htons(port));
-	if (err)
-		give_port_back(bn, pool, port);
-	switch (err) {
-	case 0:
-	case -EALREADY:	/* another processor's choice is as good */
-		return BPFLB_NO_DROP;
-	case -ENOMEM:
-		return BPFLB_DROP_NO_MEMORY;
-	case -ENOSPC:
-		return BPFLB_DROP_TABLE_FULL;
-	default:
-		return BPFLB_DROP_TUPLE_CLASH;
-	}
+	if (set->n)
+		reason = complete_with_any(flow, set, out);
+	else if (addr_of_device(flow->bn, flow, skb, out, &addr))
+		reason = complete_with(flow, &addr, out);
+	if (reason == BPFLB_DROP_NO_SNAT_PORT)
+		tell_exhausted(flow);
+	return reason;
 }
 
 /**

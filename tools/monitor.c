@@ -21,6 +21,7 @@ enum watched {
 	WATCH_NODE,
 	WATCH_SETTINGS,
 	WATCH_FLOW,
+	WATCH_SNAT,
 };
 
 static const char *const watched_names[] = {
@@ -29,11 +30,12 @@ static const char *const watched_names[] = {
 	[WATCH_NODE]		= "node",
 	[WATCH_SETTINGS]	= "settings",
 	[WATCH_FLOW]		= "flow",
+	[WATCH_SNAT]		= "snat",
 	NULL
 };
 
 #define WATCH_CONFIG (1 << WATCH_SERVICE | 1 << WATCH_BACKEND | 1 << WATCH_NODE | \
-		      1 << WATCH_SETTINGS)
+		      1 << WATCH_SETTINGS | 1 << WATCH_SNAT)
 
 /** struct event - what a command's number stands for when it comes as an event */
 struct event {
@@ -53,6 +55,7 @@ static const struct event known_events[BPFLB_CMD_MAX + 1] = {
 	[BPFLB_CMD_NODE_DEL]		= { "del", WATCH_NODE },
 	[BPFLB_CMD_FLOW_ADD]		= { "add", WATCH_FLOW },
 	[BPFLB_CMD_FLOW_DEL]		= { "del", WATCH_FLOW },
+	[BPFLB_CMD_SNAT_FULL]		= { "full", WATCH_SNAT },
 };
 
 /**
@@ -135,6 +138,7 @@ static void object_json(struct json *json, enum watched what, const struct nlmsg
 		settings_json(json, "settings", &settings);
 		break;
 	case WATCH_FLOW:
+	case WATCH_SNAT:
 		flow_json(json, "flow", nlh);
 		break;
 	}
@@ -178,6 +182,7 @@ static void object_text(enum watched what, const char *verb, const struct nlmsgh
 		settings_event(stdout, &settings);
 		break;
 	case WATCH_FLOW:
+	case WATCH_SNAT:
 		flow_words(stdout, nlh);
 		break;
 	}
@@ -339,11 +344,12 @@ static int monitor_run(struct context *context)
 
 static const struct command monitor_commands[] = {
 	{
-		.args = "[service] [backend] [node] [settings] [flow]",
+		.args = "[service] [backend] [node] [settings] [flow] [snat]",
 		.summary = "show what happens as it happens, one event a line",
 		.help = "Without a word: all but flows. Begins with the generation from which on it\n"
 			"sees everything; says 'events lost' if they came faster than it could show.\n"
-			"-t puts the time in front; with -j each line is a JSON object.\n",
+			"'snat full': a new flow was dropped for want of a source port, shown once a\n"
+			"second at most. -t puts the time in front; with -j each line is a JSON object.\n",
 		.run = monitor_run,
 	},
 	{ 0 }

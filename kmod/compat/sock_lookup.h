@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Looking up sockets: the hash tables are arguments on some kernels only. */
+/* Looking up sockets: the hash tables of UDP are arguments on some kernels only. */
 #ifndef _BPFLB_COMPAT_SOCK_LOOKUP_H
 #define _BPFLB_COMPAT_SOCK_LOOKUP_H
 
-#include <net/inet6_hashtables.h>
 #include <net/inet_hashtables.h>
 #include <net/udp.h>
 
-/* Return: a socket and a reference, or NULL. */
-static inline struct sock *bpflb_inet_lookup_established(struct net *net, __be32 saddr,
-							 __be16 sport, __be32 daddr,
-							 u16 hnum, int dif)
+/* Has any TCP socket of the namespace the port, of either family, whether it is bound,
+ * listens, connects or is connected? Context: bottom halves off.
+ */
+static inline bool bpflb_tcp_port_is_bound(struct net *net, u16 port)
 {
-#ifdef BPFLB_HAVE_HASHINFO_ARG
-	return __inet_lookup_established(net, net->ipv4.tcp_death_row.hashinfo, saddr, sport,
-					 daddr, hnum, dif, 0);
-#else
-	return __inet_lookup_established(net, saddr, sport, daddr, hnum, dif, 0);
-#endif
+	struct inet_hashinfo *info = net->ipv4.tcp_death_row.hashinfo;
+	struct inet_bind_hashbucket *head;
+	struct inet_bind_bucket *tb;
+	bool bound = false;
+
+	head = &info->bhash[inet_bhashfn(net, port, info->bhash_size)];
+	spin_lock(&head->lock);
+	inet_bind_bucket_for_each(tb, &head->chain)
+		bound |= tb->port == port && net_eq(ib_net(tb), net);
+	spin_unlock(&head->lock);
+	return bound;
 }
 
 /* Return: is there a socket? RCU protects it, but it may be gone right after. */
@@ -31,20 +35,6 @@ static inline bool bpflb_udp_lookup(struct net *net, __be32 saddr, __be16 sport,
 	return __udp4_lib_lookup(net, saddr, sport, daddr, dport, dif, 0, &udp_table, NULL);
 #else
 	return __udp4_lib_lookup(net, saddr, sport, daddr, dport, dif, 0, NULL);
-#endif
-}
-
-static inline struct sock *bpflb_inet6_lookup_established(struct net *net,
-							  const struct in6_addr *saddr,
-							  __be16 sport,
-							  const struct in6_addr *daddr,
-							  u16 hnum, int dif)
-{
-#ifdef BPFLB_HAVE_HASHINFO_ARG
-	return __inet6_lookup_established(net, net->ipv4.tcp_death_row.hashinfo, saddr, sport,
-					  daddr, hnum, dif, 0);
-#else
-	return __inet6_lookup_established(net, saddr, sport, daddr, hnum, dif, 0);
 #endif
 }
 

@@ -75,10 +75,45 @@ static void defaults_leave_ephemeral_and_node_ports_out(void **state)
 	assert_int_equal(set.range[1].last, 65535);
 }
 
+static bool has(const unsigned long *bits, u32 bit)
+{
+	return bits && bits[bit / (8 * sizeof(long))] >> bit % (8 * sizeof(long)) & 1;
+}
+
+/* Few words, from empty to full, so that whole words of ones and ends amid one occur. */
+static void next_is_the_first_in_neither(void **state)
+{
+	static unsigned long taken[4], not[4];
+	const u32 bits = 8 * sizeof(taken);
+	int round;
+
+	(void)state;
+	for (round = 0; round < 20000; round++) {
+		const unsigned long *a = rand() % 8 ? taken : NULL, *b = rand() % 8 ? not : NULL;
+		u32 from = rand() % bits, end = rand() % (bits + 1), model = from, i;
+		int fill = rand() % 101;
+
+		memset(taken, 0, sizeof(taken));
+		memset(not, 0, sizeof(not));
+		for (i = 0; i < bits; i++) {
+			unsigned long bit = 1UL << i % (8 * sizeof(long));
+
+			if (rand() % 100 < fill)
+				(rand() % 2 ? taken : not)[i / (8 * sizeof(long))] |= bit;
+		}
+		while (model < end && (has(a, model) || has(b, model)))
+			model++;
+		if (model > end)
+			model = end;
+		assert_int_equal(bpflb_port_next(a, b, from, end), from < end ? model : end);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_ranges),
+		cmocka_unit_test(next_is_the_first_in_neither),
 		cmocka_unit_test(defaults_leave_ephemeral_and_node_ports_out),
 	};
 

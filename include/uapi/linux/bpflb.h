@@ -64,7 +64,9 @@
  * Events have the command of the request that would have caused them: a
  * SERVICE_ADD, SERVICE_SET or SERVICE_DEL event tells that a service was made,
  * changed or removed, however that came about, and carries the object as a GET
- * would. FLOW_ADD exists only as an event.
+ * would. FLOW_ADD exists only as an event; so does SNAT_FULL, in the group of the
+ * configuration: a new flow was dropped because no SNAT port towards its backend is
+ * free. It tells of the flow, and comes once a second at most.
  */
 enum bpflb_cmd {
 	BPFLB_CMD_UNSPEC,
@@ -89,6 +91,7 @@ enum bpflb_cmd {
 	BPFLB_CMD_TXN_BEGIN,		/* enum bpflb_txn_attr */
 	BPFLB_CMD_TXN_COMMIT,
 	BPFLB_CMD_TXN_ABORT,
+	BPFLB_CMD_SNAT_FULL,		/* enum bpflb_flow_attr; event only */
 	__BPFLB_CMD_MAX,
 };
 #define BPFLB_CMD_MAX (__BPFLB_CMD_MAX - 1)
