@@ -240,7 +240,12 @@ void bpflb_flow_saw(struct bpflb_flow *flow, const struct bpflb_packet *pkt, boo
 
 static inline u32 bpflb_flow_idle(const struct bpflb_flow *flow)
 {
-	return (u32)jiffies - READ_ONCE(flow->seen);
+	/* First @seen: another processor may write it right after this one has
+	 * looked at the time, and a moment below nothing is a long time.
+	 */
+	u32 seen = smp_load_acquire(&flow->seen);
+
+	return (u32)jiffies - seen;
 }
 
 static inline bool bpflb_flow_is_unreplied(const struct bpflb_flow *flow)

@@ -6,7 +6,7 @@ import select
 
 from net import clients, ns, servers
 from net.cluster import Cluster, Service
-from net.ktap import check, equal, eventually
+from net.ktap import Failure, check, equal, eventually
 from net.topology import stop
 
 # A right scheduler fails this once in a million runs (3 degrees of freedom).
@@ -29,13 +29,25 @@ class State:
 
     def ask_all(self, count):
         """So many connections, all open at once; Counter of who answered."""
-        net, to = self.cluster.net, self.all.front(self.cluster.plan)
-        opened = [clients.Tcp(net, "c0", to, timeout=30) for _ in range(count)]
+        net, to, opened = self.cluster.net, self.all.front(self.cluster.plan), []
         try:
+            for _ in range(count):
+                opened.append(clients.Tcp(net, "c0", to, timeout=30))
             return collections.Counter(c.ask(last=True).name for c in opened)
+        except TimeoutError:
+            raise Failure("no answer in 30 s", list(self.where_they_are(opened))) from None
         finally:
             for c in opened:
                 c.close()
+
+    def where_they_are(self, opened):
+        """For whoever has to find out why one got no answer."""
+        ports = [c.local[1] for c in opened]
+        yield f"{len(opened)} connected, by the ports {ports}"
+        for node in self.cluster.plan.nodes:
+            yield f"{node} drops {self.cluster.drops(node)}, and has of flows that are not closing:"
+            yield from (str(f) for f in self.cluster.flows(node)
+                        if f["state"] in ("tcp-syn-sent", "tcp-syn-received", "tcp-established"))
 
 
 def every_backend(state, mode):
