@@ -45,6 +45,21 @@ bool bpflb_note_opt4_read(const struct sk_buff *skb, struct bpflb_endpoint *note
 	return true;
 }
 
+/**
+ * bpflb_note_opt4_is_at() - has a quoted packet a note?
+ * @skb: the packet that quotes it
+ * @offset: of the quoted IPv4 header, whose version and length were checked
+ */
+bool bpflb_note_opt4_is_at(const struct sk_buff *skb, u32 offset)
+{
+	u8 buf[sizeof(struct iphdr) + BPFLB_NOTE_OPT4_LEN];
+	const u8 *iph = skb_header_pointer(skb, offset, sizeof(buf), buf);
+
+	return iph && (iph[0] & 15) >= IHL_MIN + NOTE_WORDS &&
+	       iph[sizeof(struct iphdr)] == NOTE_TYPE &&
+	       iph[sizeof(struct iphdr) + 1] == BPFLB_NOTE_OPT4_LEN;
+}
+
 /* Is there room for a note among the options of an IPv4 header? */
 bool bpflb_note_opt4_fits(const struct sk_buff *skb)
 {

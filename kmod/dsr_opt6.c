@@ -56,6 +56,23 @@ bool bpflb_note_opt6_read(const struct sk_buff *skb, struct bpflb_endpoint *note
 }
 
 /**
+ * bpflb_note_opt6_is_at() - has a quoted packet a note?
+ * @skb: the packet that quotes it
+ * @offset: of the quoted IPv6 header
+ */
+bool bpflb_note_opt6_is_at(const struct sk_buff *skb, u32 offset)
+{
+	struct {
+		struct ipv6hdr ip6h;
+		struct note6 note;
+	} buf;
+	const typeof(buf) *q = skb_header_pointer(skb, offset, sizeof(buf), &buf);
+
+	return q && q->ip6h.nexthdr == NEXTHDR_DEST && q->note.hdrlen == sizeof(q->note) / 8 - 1 &&
+	       q->note.type == NOTE_TYPE && q->note.len == NOTE_LEN;
+}
+
+/**
  * bpflb_note_opt6_fits() - can the packet get a note?
  * @skb: the packet
  *

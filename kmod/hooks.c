@@ -16,6 +16,7 @@
 #include "gc.h"
 #include "hint.h"
 #include "hooks.h"
+#include "icmp.h"
 #include "netns.h"
 #include "service.h"
 #include "stats.h"
@@ -81,7 +82,7 @@ static unsigned int leave(struct bpflb_net *bn, struct sk_buff *skb, const struc
 	bool ordinary = bpflb_packet_key4(skb, bn->id, &k);
 
 	if (!ordinary && !bpflb_packet_parse4(skb, &pkt))
-		return NF_ACCEPT;
+		return bpflb_icmp_leave(bn, skb, NFPROTO_IPV4, out);
 	m = ordinary ? flow_leaving(skb, &k) : bpflb_flow_find_mid(bn, &pkt.tuple);
 	if (!m.flow)
 		return NF_ACCEPT;
@@ -98,7 +99,7 @@ static unsigned int leave6(struct bpflb_net *bn, struct sk_buff *skb, const stru
 	bool ordinary = bpflb_packet_key6(skb, bn->id, &k);
 
 	if (!ordinary && !bpflb_packet_parse6(skb, &pkt))
-		return NF_ACCEPT;
+		return bpflb_icmp_leave(bn, skb, NFPROTO_IPV6, out);
 	m = ordinary ? flow_leaving6(skb, &k) : bpflb_flow_find_mid(bn, &pkt.tuple);
 	if (!m.flow || (ordinary && !bpflb_packet_parse6(skb, &pkt)))
 		return NF_ACCEPT;
@@ -152,7 +153,7 @@ static noinline unsigned int come_in_slowly(struct bpflb_net *bn, struct sk_buff
 	if (tried.looked && bpflb_packet_key4(skb, bn->id, &k))
 		return come_in_ordinary(bn, skb, &k, tried);
 	if (!bpflb_packet_parse4(skb, &pkt))
-		return NF_ACCEPT;
+		return bpflb_icmp_come_in(bn, skb, NFPROTO_IPV4);
 	return come_in_whole(bn, skb, &pkt, ip_hdr(skb)->ihl > 5);
 }
 
@@ -165,7 +166,7 @@ static noinline unsigned int come_in_slowly6(struct bpflb_net *bn, struct sk_buf
 	struct bpflb_key6 k;
 
 	if (!bpflb_packet_parse6(skb, &pkt))
-		return NF_ACCEPT;
+		return bpflb_icmp_come_in(bn, skb, NFPROTO_IPV6);
 	if (!tried.looked || !bpflb_packet_key6(skb, bn->id, &k))
 		return come_in_whole(bn, skb, &pkt, ipv6_hdr(skb)->nexthdr == NEXTHDR_DEST);
 	pkt.hash = tried.hash;
@@ -206,6 +207,13 @@ static int route_again(const struct nf_hook_state *state, struct sk_buff *skb, u
 	return ip_route_me_harder(state->net, state->sk, skb, RTN_UNSPEC);
 }
 
+static union nf_inet_addr destination(const struct sk_buff *skb, u8 family)
+{
+	if (family == NFPROTO_IPV6)
+		return (union nf_inet_addr){ .in6 = ipv6_hdr(skb)->daddr };
+	return (union nf_inet_addr){ .ip = ip_hdr(skb)->daddr };
+}
+
 static unsigned int go_out(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt,
 			   const struct nf_hook_state *state)
 {
@@ -224,18 +232,38 @@ static unsigned int go_out(struct bpflb_net *bn, struct sk_buff *skb, struct bpf
 	return verdict;
 }
 
+/* An error that this node has made itself, about a packet as it was by then. */
+static unsigned int icmp_go_out(struct bpflb_net *bn, struct sk_buff *skb, u8 family,
+				const struct nf_hook_state *state)
+{
+	const union nf_inet_addr dst = destination(skb, family);
+	union nf_inet_addr now;
+	unsigned int verdict;
+
+	local_bh_disable();
+	verdict = bpflb_icmp_come_in(bn, skb, family);
+	now = destination(skb, family);
+	if (verdict == NF_ACCEPT && !bpflb_addr_equal(&now, &dst) &&
+	    route_again(state, skb, family))
+		verdict = bpflb_drop(bn, NULL, skb, BPFLB_DROP_REROUTE);
+	local_bh_enable();
+	return verdict;
+}
+
 static unsigned int local_out(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	struct bpflb_packet pkt;
 
-	return bpflb_packet_parse4(skb, &pkt) ? go_out(priv, skb, &pkt, state) : NF_ACCEPT;
+	return bpflb_packet_parse4(skb, &pkt) ? go_out(priv, skb, &pkt, state) :
+						icmp_go_out(priv, skb, NFPROTO_IPV4, state);
 }
 
 static unsigned int local_out6(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	struct bpflb_packet pkt;
 
-	return bpflb_packet_parse6(skb, &pkt) ? go_out(priv, skb, &pkt, state) : NF_ACCEPT;
+	return bpflb_packet_parse6(skb, &pkt) ? go_out(priv, skb, &pkt, state) :
+						icmp_go_out(priv, skb, NFPROTO_IPV6, state);
 }
 
 static unsigned int post_routing(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
