@@ -4,6 +4,7 @@
 #define _BPFLB_BACKEND_H
 
 #include <linux/bits.h>
+#include <linux/bpflb.h>
 #include <linux/refcount.h>
 #include <linux/rhashtable.h>
 
@@ -88,6 +89,14 @@ extern const struct rhashtable_params bpflb_backend_params;
 static inline bool bpflb_backend_get(struct bpflb_backend *be)
 {
 	return refcount_inc_not_zero(&be->ref);
+}
+
+/* May datagrams go on to it in a flow of this enum bpflb_flow_kind? Not if it was removed,
+ * nor if it has left this node: only a flow of another kind gets there and back.
+ */
+static inline bool bpflb_backend_keeps(const struct bpflb_backend *be, u8 kind)
+{
+	return READ_ONCE(be->live) && (kind != BPFLB_FLOW_LOCAL || READ_ONCE(be->here));
 }
 
 void bpflb_backend_put(struct bpflb_backend *be);

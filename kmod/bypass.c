@@ -120,8 +120,8 @@ static __always_inline bool send(struct bpflb_net *bn, struct sk_buff *skb, bool
 	    bpflb_is_too_big(skb, READ_ONCE(way->mtu)) || !is_ordinary(skb, ip_hdr(skb), tcp) ||
 	    !(BIT(READ_ONCE(flow->state)) & BPFLB_BYPASS_STATES) || !bpflb_bypass_is_allowed(bn, flow) || !bpflb_bypass_is_good(flow))
 		return false;
-	/* UDP goes to another backend when its own is removed. */
-	if (!tcp && !READ_ONCE(flow->be->live))
+	/* UDP goes to another backend when its own is removed, or moves. */
+	if (!tcp && !bpflb_backend_keeps(flow->be, flow->kind))
 		return false;
 	/* Pairs with way_open(): device and MTU were this route's. */
 	smp_rmb();

@@ -110,8 +110,8 @@ static bool send(struct bpflb_net *bn, struct sk_buff *skb, bool tcp, struct bpf
 	    !bpflb_bypass_is_allowed(bn, flow) || !bpflb_bypass_is_good(flow) ||
 	    !READ_ONCE(bn->net->ipv6.devconf_all->forwarding))
 		return false;
-	/* UDP goes to another backend when its own is removed. */
-	if (!tcp && !READ_ONCE(flow->be->live))
+	/* UDP goes to another backend when its own is removed, or moves. */
+	if (!tcp && !bpflb_backend_keeps(flow->be, flow->kind))
 		return false;
 	cookie = READ_ONCE(flow->cookie[reply]);
 	/* Pairs with way_open(): device, MTU and cookie were this route's. */

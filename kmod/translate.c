@@ -33,9 +33,9 @@ static unsigned int rewrite(struct sk_buff *skb, struct bpflb_packet *pkt,
  * @pkt: the packet
  *
  * Not if the flow has expired, if the packet opens a new connection and the
- * flow's is closing, or if it is UDP and the backend was removed; nor, of a flow
- * that came by DSR, if it is a SYN without a note: then the client speaks to the
- * backend itself now.
+ * flow's is closing, or if it is UDP and the backend was removed or has left this
+ * node; nor, of a flow that came by DSR, if it is a SYN without a note: then the
+ * client speaks to the backend itself now.
  *
  * Context: RCU.
  */
@@ -50,7 +50,7 @@ bool bpflb_flow_serves(const struct bpflb_match *m, const struct bpflb_packet *p
 	if (m->role != BPFLB_ROLE_ORIG)
 		return true;
 	if (pkt->tuple.proto == IPPROTO_UDP)
-		return READ_ONCE(flow->be->live);
+		return bpflb_backend_keeps(flow->be, flow->kind);
 	return !bpflb_packet_is_syn(pkt) || !bpflb_tcp_is_closing(READ_ONCE(flow->state));
 }
 

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The configuration, and what is below it, changes while clients go on talking.
+
+A TCP connection never notices. A datagram goes to who is a backend at that moment, and nobody
+else's go elsewhere for it.
+"""
+import contextlib
+import functools
+
+from net import clients
+from net.cluster import Cluster, Service
+from net.ktap import equal, eventually
+from net.rtnl import running
+
+MODES = ("snat", "dsr", "hybrid")
+PODS = ("p11", "p21")       # one here, one on another node
+
+
+class State:
+    def __init__(self):
+        self.cluster = c = Cluster()
+        self.vip = c.plan.vip(90)
+        self.clients = contextlib.ExitStack()
+
+    def services(self, udp=PODS, tcp=PODS, vip=None):
+        return [Service("echo", "udp", 53, udp, vip or self.vip), Service("web", "tcp", 80, tcp, vip or self.vip),
+                Service("bystander", "udp", 54, ["p21"], self.vip)]
+
+    def apply(self, mode, bypass, **kw):
+        self.cluster.apply(self.services(**kw), f"mode {mode}", f"bypass {bypass}")
+
+    def fresh(self, mode, bypass):
+        self.clients.close()
+        self.apply(mode, bypass)
+        for node in self.cluster.plan.nodes:
+            self.cluster.lbadm(node, "flow flush")
+        return self
+
+    def client(self, kind, port):
+        return self.clients.enter_context(kind(self.cluster.net, "c0", (self.vip, port)))
+
+    def talking(self, kind, port):
+        """{backend: a client of it that has talked for a while}"""
+        found = {}
+        while len(found) < 2:
+            client = self.client(kind, port)
+            found.setdefault(client.ask().name, client)
+        for client in found.values():
+            for _ in range(3):
+                client.ask()
+        return found
+
+
+def removed_and_returned(state, mode, bypass):
+    """TCP goes on where it is. UDP of that backend moves with its next datagram, once, and all other stays."""
+    s = state().fresh(mode, bypass)
+    udp, tcp, bystander = s.talking(clients.Udp, 53), s.talking(clients.Tcp, 80), s.client(clients.Udp, 54)
+    bystander.ask()
+    for gone, left in (PODS, PODS[::-1]):
+        before = bystander.ask().client_port
+        s.apply(mode, bypass, udp=[left], tcp=[left])
+        equal({udp[p].ask().name for p in PODS for _ in range(3)}, {left}, "who answers datagrams")
+        equal([tcp[p].ask().name for p in PODS for _ in range(3)], [p for p in PODS for _ in range(3)],
+              "who answers in connections")
+        equal(bystander.ask().client_port, before, "the other service's flow")
+        s.apply(mode, bypass)
+        equal({udp[p].ask().name for p in PODS for _ in range(3)}, {left}, "who answers when all are back")
+        equal([tcp[p].ask().name for p in PODS], list(PODS), "who answers in connections when all are back")
+        udp = s.talking(clients.Udp, 53)
+
+
+def scaled_to_none(state, mode, bypass):
+    """Without backends, and without the service, a datagram goes nowhere; with one again, there."""
+    s = state().fresh(mode, bypass)
+    udp, tcp = s.talking(clients.Udp, 53), s.talking(clients.Tcp, 80)
+
+    def nothing():
+        udp["p21"].send()
+        eventually(lambda: s.cluster.flow_of("n1", (s.cluster.plan.client, udp["p21"].local[1])) is None,
+                   "the flow has gone")
+
+    for services in (s.services(udp=[], tcp=[]), s.services()[2:]):
+        s.cluster.apply(services, f"mode {mode}", f"bypass {bypass}")
+        nothing()
+        equal([tcp[p].ask().name for p in PODS], list(PODS), "who answers in connections")
+        s.apply(mode, bypass, udp=["p11"], tcp=["p11"])
+        equal(udp["p21"].ask().name, "p11", "who answers now")
+        equal([tcp[p].ask().name for p in PODS], list(PODS), "who answers in connections")
+        s.apply(mode, bypass)
+        udp = s.talking(clients.Udp, 53)
+
+
+def reweighted(state, mode, bypass):
+    """Who talks goes on with whom he talks to; new ones go by the new weights."""
+    s = state().fresh(mode, bypass)
+    udp, tcp = s.talking(clients.Udp, 53), s.talking(clients.Tcp, 80)
+    new = {"p11": 1, "p21": 0}
+    s.apply(mode, bypass, udp=new, tcp=new)
+    for talks in (udp, tcp):
+        equal([talks[p].ask().name for p in PODS for _ in range(2)], [p for p in PODS for _ in range(2)],
+              "who answers those who talked before")
+    equal({s.client(clients.Udp, 53).ask().name for _ in range(10)}, {"p11"}, "who answers new datagrams")
+    equal({s.client(clients.Tcp, 80).ask().name for _ in range(5)}, {"p11"}, "who answers new connections")
+
+
+def replaced(state, mode, bypass):
+    """Another address instead: connections to the old one go on, new ones come to the new one only."""
+    s = state().fresh(mode, bypass)
+    tcp = s.talking(clients.Tcp, 80)
+    new = s.cluster.plan.vip(91)
+    s.apply(mode, bypass, vip=new)
+    equal([tcp[p].ask().name for p in PODS for _ in range(2)], [p for p in PODS for _ in range(2)],
+          "who answers in connections")
+    clients.tcp_once(s.cluster.net, "c0", (new, 80))
+    clients.udp_once(s.cluster.net, "c0", (new, 53))
+    s.apply(mode, bypass)
+    equal([tcp[p].ask().name for p in PODS], list(PODS), "who answers when the address is back")
+
+
+def moved(state, mode, bypass):
+    """A backend that was said to be here is on another node now: its datagrams go there and come back."""
+    s = state().fresh(mode, bypass)
+    c, plan = s.cluster, s.cluster.plan
+    s.apply(mode, bypass, udp=["p21"])
+    at = f"{plan.address('p21')}:9090"
+    c.lbadm("n1", f"backend set echo {at} local")
+    udp = s.client(clients.Udp, 53)
+    for _ in range(3):
+        udp.ask()
+    # nobody turns the answer back: that is what "here" means for one that is not
+    equal(udp.source, (plan.address("p21"), 9090), "who answers while it is not where it is said to be")
+    c.lbadm("n1", f"backend set echo {at} node {plan.nodes['n2']}")
+    for _ in range(3):
+        equal((udp.ask().name, udp.source), ("p21", (s.vip, 53)), "who answers, from which address")
+
+
+def mode_changed(state, bypass):
+    """What talks goes on as it began, whatever the mode is by then."""
+    s = state().fresh("snat", bypass)
+    talks = []
+    for mode in (*MODES, *MODES[::-1]):
+        s.apply(mode, bypass)
+        talks += [s.talking(clients.Udp, 53), s.talking(clients.Tcp, 80)]
+        for talk in talks:
+            equal([talk[p].ask().name for p in PODS], list(PODS), f"who answers in mode {mode}")
+
+
+def interface_back(state, mode, bypass):
+    """The pod's link, and the node's, go down and come back: those who talked go on."""
+    s = state().fresh(mode, bypass)
+    net, plan = s.cluster.net, s.cluster.plan
+    udp, tcp = s.talking(clients.Udp, 53), s.talking(clients.Tcp, 80)
+    pod, node = plan.address("p11"), plan.nodes["n1"]
+    for line in ("link set p11 down", "link set p11 up", f"route replace {pod}/32 dev p11 src {node}",
+                 "link set lan0 down", "link set lan0 up", f"route replace default via {plan.lan_gw}",
+                 *(f"route replace {plan.pod_net(n)} via {plan.nodes[n]}" for n in ("n2", "n3"))):
+        net.run("n1", ["ip", *line.split()])
+    eventually(lambda: all(running(net.ns(place)) for place in ("n1", "p11", "lan")), "links run")
+    for talk in (udp, tcp):
+        equal([talk[p].ask().name for p in PODS for _ in range(2)], [p for p in PODS for _ in range(2)],
+              "who answers")
+
+
+def address_changed(state, mode, bypass):
+    """One more address on the balancer's link, and it goes again: nobody who talks notices."""
+    s = state().fresh(mode, bypass)
+    udp, tcp = s.talking(clients.Udp, 53), s.talking(clients.Tcp, 80)
+    for line in ("addr add 192.168.0.200/24 dev lan0", "addr del 192.168.0.200/24 dev lan0"):
+        s.cluster.net.run("n1", ["ip", *line.split()])
+        for talk in (udp, tcp):
+            equal([talk[p].ask().name for p in PODS for _ in range(2)], [p for p in PODS for _ in range(2)],
+                  f"who answers after {line}")
+
+
+def tests(subset):
+    state = functools.lru_cache(State)
+    some = []
+    for bypass in ("on",) if subset else ("on", "off"):
+        for mode in ("dsr",) if subset else MODES:
+            some += [(f"{mode}, bypass {bypass}: {name}", functools.partial(f, state, mode, bypass))
+                     for name, f in (("a backend is removed and returns", removed_and_returned),
+                                     ("backends scaled to none, the service deleted", scaled_to_none),
+                                     ("backends have other weights", reweighted),
+                                     ("the service has another address", replaced),
+                                     ("a backend moves to another node", moved),
+                                     ("the node's links go and come back", interface_back),
+                                     ("the node gets an address and loses it", address_changed))]
+        some.append((f"bypass {bypass}: the mode changes", functools.partial(mode_changed, state, bypass)))
+    return some
