@@ -10,7 +10,6 @@
 #include "sched.h"
 #include "service.h"
 #include "stats.h"
-#include "tcp_state.h"
 #include "translate.h"
 
 /* Ports tried for a flow whose MID tuple is taken. */
@@ -80,8 +79,8 @@ static bool end_closing(struct bpflb_net *bn, const struct bpflb_flow *flow)
 
 	bpflb_flow_tuple(flow, BPFLB_KEY_MID, &mid);
 	m = bpflb_flow_find_mid(bn, &mid);
-	if (!m.flow || bpflb_flow_proto(flow) != IPPROTO_TCP ||
-	    !(bpflb_tcp_is_closing(READ_ONCE(m.flow->state)) || bpflb_flow_is_expired(m.flow)))
+	if (!m.flow || bpflb_flow_proto(flow) == IPPROTO_UDP ||
+	    !(bpflb_flow_is_closing(m.flow) || bpflb_flow_is_expired(m.flow)))
 		return false;
 	bpflb_flow_kill(m.flow);
 	return true;
@@ -132,9 +131,9 @@ static enum bpflb_drop_reason make_flow(struct bpflb_net *bn, struct bpflb_backe
 	if (!flow)
 		return BPFLB_DROP_NO_MEMORY;
 	/* Met in mid-life: its backend may know nothing of it and must be able
-	 * to answer with an RST that the client believes.
+	 * to answer with an RST or ABORT that the client believes.
 	 */
-	if (kind == BPFLB_FLOW_DSR_OUT && pkt->tuple.proto == IPPROTO_TCP &&
+	if (kind == BPFLB_FLOW_DSR_OUT && pkt->tuple.proto != IPPROTO_UDP &&
 	    !bpflb_packet_is_syn(pkt))
 		flow->flags = BPFLB_FLOW_NOTE_ALWAYS;
 

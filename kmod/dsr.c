@@ -19,7 +19,7 @@
 /* No IPv4 link has to carry more in one piece (RFC 791). */
 #define SURELY_FITS 576
 
-/* The note is on a TCP flow's first packet; UDP has no first packet. */
+/* The note is on the first packet of TCP and SCTP; UDP has no first packet. */
 static bool needs_note(const struct bpflb_packet *pkt, const struct bpflb_flow *flow)
 {
 	return bpflb_dsr_notes_each(flow) || bpflb_packet_is_syn(pkt);

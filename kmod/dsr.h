@@ -15,7 +15,7 @@ struct bpflb_net;
  */
 static inline bool bpflb_dsr_notes_each(const struct bpflb_flow *flow)
 {
-	return bpflb_flow_proto(flow) != IPPROTO_TCP || flow->flags & BPFLB_FLOW_NOTE_ALWAYS;
+	return bpflb_flow_proto(flow) == IPPROTO_UDP || flow->flags & BPFLB_FLOW_NOTE_ALWAYS;
 }
 
 unsigned int bpflb_dsr_send(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt,

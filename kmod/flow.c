@@ -9,6 +9,7 @@
 #include "flow_index.h"
 #include "netns.h"
 #include "nl.h"
+#include "sctp_state.h"
 #include "settings.h"
 #include "snat.h"
 #include "stats.h"
@@ -35,6 +36,18 @@ void bpflb_flow_set_addr(struct bpflb_flow *flow, unsigned int which,
 		container_of(flow, struct bpflb_flow6, flow)->addr[which] = addr->in6;
 	else
 		flow->addr[which] = addr->ip;
+}
+
+static u8 first_state(u8 proto)
+{
+	switch (proto) {
+	case IPPROTO_TCP:
+		return BPFLB_STATE_TCP_SYN_SENT;
+	case IPPROTO_SCTP:
+		return BPFLB_STATE_SCTP_INIT;
+	default:
+		return BPFLB_STATE_UDP_UNREPLIED;
+	}
 }
 
 /**
@@ -74,8 +87,7 @@ struct bpflb_flow *bpflb_flow_alloc(struct bpflb_net *bn, struct bpflb_backend *
 	flow->vport = pkt->tuple.dst.port;
 	flow->bport = be->key.at.port;
 	flow->seen = jiffies;
-	flow->state = bpflb_flow_proto(flow) == IPPROTO_TCP ? BPFLB_STATE_TCP_SYN_SENT :
-						   BPFLB_STATE_UDP_UNREPLIED;
+	flow->state = first_state(pkt->tuple.proto);
 	return flow;
 }
 
@@ -148,6 +160,29 @@ bool bpflb_flow_is_expired(const struct bpflb_flow *flow)
 }
 
 /**
+ * bpflb_flow_is_closing() - may the same client port begin a new connection?
+ * @flow: the flow
+ *
+ * Context: RCU.
+ */
+bool bpflb_flow_is_closing(const struct bpflb_flow *flow)
+{
+	u8 state = READ_ONCE(flow->state);
+
+	return bpflb_tcp_is_closing(state) || bpflb_sctp_is_closing(state);
+}
+
+static void saw_sctp(struct bpflb_flow *flow, const struct bpflb_packet *pkt, bool from_backend)
+{
+	u8 now = READ_ONCE(flow->state);
+	u8 next = bpflb_sctp_next(now, pkt->tcp_flags, from_backend,
+				  flow->kind == BPFLB_FLOW_DSR_OUT);
+
+	if (next != now)
+		WRITE_ONCE(flow->state, next);
+}
+
+/**
  * bpflb_flow_saw() - a packet of the flow went by
  * @flow: the flow
  * @pkt: the packet
@@ -172,6 +207,8 @@ void bpflb_flow_saw(struct bpflb_flow *flow, const struct bpflb_packet *pkt, boo
 			if (now.state == BPFLB_STATE_TCP_ESTABLISHED)
 				bpflb_bypass_end(flow);
 		}
+	} else if (bpflb_flow_proto(flow) == IPPROTO_SCTP) {
+		saw_sctp(flow, pkt, from_backend);
 	} else if (from_backend && READ_ONCE(flow->state) == BPFLB_STATE_UDP_UNREPLIED) {
 		WRITE_ONCE(flow->state, BPFLB_STATE_UDP_REPLIED);
 	}

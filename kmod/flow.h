@@ -236,6 +236,7 @@ void bpflb_flow_kill(struct bpflb_flow *flow);
 bool bpflb_flow_make_room(struct bpflb_net *bn);
 u32 bpflb_flow_timeout(const struct bpflb_flow *flow);
 bool bpflb_flow_is_expired(const struct bpflb_flow *flow);
+bool bpflb_flow_is_closing(const struct bpflb_flow *flow);
 void bpflb_flow_saw(struct bpflb_flow *flow, const struct bpflb_packet *pkt, bool from_backend);
 
 static inline u32 bpflb_flow_idle(const struct bpflb_flow *flow)
@@ -252,7 +253,8 @@ static inline bool bpflb_flow_is_unreplied(const struct bpflb_flow *flow)
 {
 	u8 state = READ_ONCE(flow->state);
 
-	return state == BPFLB_STATE_TCP_SYN_SENT || state == BPFLB_STATE_UDP_UNREPLIED;
+	return state == BPFLB_STATE_TCP_SYN_SENT || state == BPFLB_STATE_UDP_UNREPLIED ||
+	       state == BPFLB_STATE_SCTP_INIT;
 }
 
 #endif

@@ -130,9 +130,9 @@ static int check_add(struct genl_info *info)
 		return -EINVAL;
 	}
 	proto = nla_get_u8(a[BPFLB_SERVICE_A_PROTO]);
-	if (proto != IPPROTO_TCP && proto != IPPROTO_UDP) {
+	if (proto != IPPROTO_TCP && proto != IPPROTO_UDP && proto != IPPROTO_SCTP) {
 		NL_SET_ERR_MSG_ATTR(info->extack, a[BPFLB_SERVICE_A_PROTO],
-				    "the protocol is tcp or udp");
+				    "the protocol is tcp, udp or sctp");
 		return -EPROTONOSUPPORT;
 	}
 	return 0;

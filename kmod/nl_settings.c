@@ -20,6 +20,11 @@ static const struct nla_policy timeout_policy[BPFLB_TIMEOUT_A_MAX + 1] = {
 	[BPFLB_TIMEOUT_A_TCP_CLOSED] = TIMEOUT_POLICY,
 	[BPFLB_TIMEOUT_A_UDP_UNREPLIED] = TIMEOUT_POLICY,
 	[BPFLB_TIMEOUT_A_UDP_REPLIED] = TIMEOUT_POLICY,
+	[BPFLB_TIMEOUT_A_SCTP_INIT] = TIMEOUT_POLICY,
+	[BPFLB_TIMEOUT_A_SCTP_COOKIE] = TIMEOUT_POLICY,
+	[BPFLB_TIMEOUT_A_SCTP_ESTABLISHED] = TIMEOUT_POLICY,
+	[BPFLB_TIMEOUT_A_SCTP_SHUTDOWN] = TIMEOUT_POLICY,
+	[BPFLB_TIMEOUT_A_SCTP_CLOSED] = TIMEOUT_POLICY,
 };
 
 const struct nla_policy bpflb_nl_settings_policy[BPFLB_SETTINGS_A_MAX + 1] = {
@@ -38,7 +43,7 @@ const struct nla_policy bpflb_nl_settings_policy[BPFLB_SETTINGS_A_MAX + 1] = {
 
 /* Timeouts are numbered like the states, one higher. */
 static_assert(BPFLB_TIMEOUT_A_MAX == __BPFLB_STATE_MAX);
-static_assert(BPFLB_TIMEOUT_A_UDP_REPLIED == BPFLB_STATE_UDP_REPLIED + 1);
+static_assert(BPFLB_TIMEOUT_A_SCTP_CLOSED == BPFLB_STATE_SCTP_CLOSED + 1);
 
 /* Idle times are 32 bits of jiffies, which wrap after 49 days at 1000 Hz. */
 #define TIMEOUT_MAX	(30 * 24 * 3600)

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/sctp.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
 
 #include "packet.h"
+#include "sctp.h"
 
 /* More extension headers than that are nobody's ordinary packet. */
 #define EXTENSIONS_MAX 8
@@ -26,6 +28,8 @@ static bool parse_transport(const struct sk_buff *skb, struct bpflb_packet *pkt,
 		need = sizeof(struct tcphdr);
 	else if (proto == IPPROTO_UDP)
 		need = sizeof(struct udphdr);
+	else if (proto == IPPROTO_SCTP)
+		need = sizeof(struct sctphdr);
 	else
 		return false;
 	th = skb_header_pointer(skb, pkt->thoff, need, &buf);
@@ -35,7 +39,10 @@ static bool parse_transport(const struct sk_buff *skb, struct bpflb_packet *pkt,
 	pkt->tuple.src.port = th->src;
 	pkt->tuple.dst.port = th->dst;
 	pkt->len = skb->len - skb_network_offset(skb);
-	pkt->tcp_flags = proto == IPPROTO_TCP ? ((const u8 *)th)[13] : 0;
+	if (proto == IPPROTO_SCTP)
+		pkt->tcp_flags = bpflb_sctp_chunks(skb, pkt->thoff, skb->len - pkt->thoff);
+	else
+		pkt->tcp_flags = proto == IPPROTO_TCP ? ((const u8 *)th)[13] : 0;
 	pkt->local_out = false;
 	return true;
 }

@@ -13,7 +13,7 @@
  * @hash: of the tuple as it was when the flow was looked for
  * @thoff: offset of the transport header from skb->data, bytes
  * @len: of the packet from its network header on, bytes
- * @tcp_flags: byte 13 of a TCP header, 0 for other protocols
+ * @tcp_flags: byte 13 of a TCP header; BPFLB_SCTP_* of SCTP; 0 for UDP
  * @local_out: it comes from this node itself
  */
 struct bpflb_packet {
@@ -31,11 +31,21 @@ struct bpflb_packet {
 #define BPFLB_TCP_RST	0x04
 #define BPFLB_TCP_ACK	0x10
 
+/* Chunks of an SCTP packet, RFC 9260 section 3.2: what begins a connection and what
+ * breaks it off is where TCP has it, so that both are asked for alike.
+ */
+#define BPFLB_SCTP_SHUTDOWN		0x01
+#define BPFLB_SCTP_INIT			BPFLB_TCP_SYN
+#define BPFLB_SCTP_ABORT		BPFLB_TCP_RST
+#define BPFLB_SCTP_SHUTDOWN_ACK		0x08
+#define BPFLB_SCTP_INIT_ACK		BPFLB_TCP_ACK
+#define BPFLB_SCTP_SHUTDOWN_COMPLETE	0x20
+
 /**
- * bpflb_packet_is_syn() - is it the first packet of a TCP connection?
+ * bpflb_packet_is_syn() - is it the first packet of a TCP or SCTP connection?
  * @pkt: the packet
  *
- * A SYN-ACK is not: a flow begins with the client's packet.
+ * A SYN-ACK or INIT ACK is not: a flow begins with the client's packet.
  */
 static inline bool bpflb_packet_is_syn(const struct bpflb_packet *pkt)
 {

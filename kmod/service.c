@@ -152,7 +152,7 @@ void bpflb_service_put(struct bpflb_service *svc)
  */
 struct bpflb_service *bpflb_service_find(struct bpflb_net *bn, const char *name, bool next)
 {
-	static const u8 proto[] = { IPPROTO_TCP, IPPROTO_UDP };
+	static const u8 proto[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP };
 	struct bpflb_service_key key = {};
 	int i;
 
@@ -198,7 +198,7 @@ static int service_enter(struct bpflb_net *bn, struct bpflb_service *svc)
  * bpflb_service_make() - a service for the open transaction
  * @bn: namespace
  * @name: its name
- * @proto: IPPROTO_TCP or IPPROTO_UDP
+ * @proto: IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP
  *
  * Context: process, bpflb_net.lock. Return: the service, with the default
  * configuration and no frontends, or ERR_PTR: -EEXIST, -ENOSPC, -ENOMEM.

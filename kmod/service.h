@@ -24,7 +24,7 @@ struct nlattr;
 /**
  * struct bpflb_frontend_key - what a client's packet is for
  * @at: address and port; the address 0: a node port
- * @proto: IPPROTO_TCP or IPPROTO_UDP
+ * @proto: IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP
  * @family: NFPROTO_IPV4
  * @zero: no padding, it is hashed as bytes
  */

@@ -33,7 +33,7 @@
  * struct snat_pool_key - whom ports must be unique for
  * @backend: address and port
  * @addr: this node's address
- * @proto: IPPROTO_TCP or IPPROTO_UDP
+ * @proto: IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP
  * @family: of both addresses; as wide as to leave no padding
  */
 struct snat_pool_key {
@@ -175,7 +175,8 @@ static void pool_key_init(struct snat_pool_key *key, const struct bpflb_flow *fl
 
 /* A socket of this node that has the port could lose its packets to the flow. Of
  * TCP any that has it at all, for one that is only bound may connect later; of UDP
- * one that would get the backend's packets.
+ * one that would get the backend's packets. Those of SCTP are known to the kernel's SCTP only,
+ * which need not be there: what keeps clear of them is the range that ports are from.
  */
 static bool host_has_socket(struct net *net, const struct snat_pool *pool, u16 port,
 			    const struct net_device *out)
@@ -184,6 +185,8 @@ static bool host_has_socket(struct net *net, const struct snat_pool *pool, u16 p
 
 	if (key->proto == IPPROTO_TCP)
 		return bpflb_tcp_port_is_bound(net, port);
+	if (key->proto == IPPROTO_SCTP)
+		return false;
 	if (key->family == NFPROTO_IPV6)
 		return bpflb_udp6_lookup(net, &key->backend.addr.in6, key->backend.port,
 					 &key->addr.in6, htons(port), out->ifindex);

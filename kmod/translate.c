@@ -16,7 +16,6 @@
 #include "rewrite.h"
 #include "snat.h"
 #include "stats.h"
-#include "tcp_state.h"
 #include "translate.h"
 
 static unsigned int rewrite(struct sk_buff *skb, struct bpflb_packet *pkt,
@@ -51,7 +50,7 @@ bool bpflb_flow_serves(const struct bpflb_match *m, const struct bpflb_packet *p
 		return true;
 	if (pkt->tuple.proto == IPPROTO_UDP)
 		return bpflb_backend_keeps(flow->be, flow->kind);
-	return !bpflb_packet_is_syn(pkt) || !bpflb_tcp_is_closing(READ_ONCE(flow->state));
+	return !bpflb_packet_is_syn(pkt) || !bpflb_flow_is_closing(flow);
 }
 
 /* The packet, client -> backend or back by now, will be looked up when it leaves. */

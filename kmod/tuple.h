@@ -11,7 +11,7 @@
 /**
  * struct bpflb_endpoint - an address and a port
  * @addr: all of it is compared, so what the family doesn't use is 0
- * @port: TCP or UDP port
+ * @port: TCP, UDP or SCTP port
  * @zero: keeps the compiler from padding what is hashed as bytes
  */
 struct bpflb_endpoint {
@@ -25,7 +25,7 @@ struct bpflb_endpoint {
  * @src: where it says it comes from
  * @dst: where it goes
  * @family: NFPROTO_IPV4 or NFPROTO_IPV6
- * @proto: IPPROTO_TCP or IPPROTO_UDP
+ * @proto: IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP
  */
 struct bpflb_tuple {
 	struct bpflb_endpoint src;

@@ -349,11 +349,12 @@ static int flow_run_flush(struct context *context)
 	return LBADM_OK;
 }
 
-#define FILTER_ARGS "[service NAME] [proto tcp|udp] [client ADDRESS[:PORT]]\n" \
+#define FILTER_ARGS "[service NAME] [proto tcp|udp|sctp] [client ADDRESS[:PORT]]\n" \
 	"    [backend ADDRESS[:PORT]] [kind local|snat|dsr-out|dsr-in] [state STATE]"
 #define FILTER_HELP "A flow must match all that is given. STATE is one of tcp-syn-sent,\n" \
 	"tcp-syn-received, tcp-established, tcp-fin, tcp-time-wait, tcp-closed,\n" \
-	"udp-unreplied, udp-replied. An IPv6 address with a port is [2001:db8::1]:443.\n"
+	"udp-unreplied, udp-replied, sctp-init, sctp-cookie, sctp-established, sctp-shutdown,\n" \
+	"sctp-closed. An IPv6 address with a port is [2001:db8::1]:443.\n"
 
 static const struct command flow_commands[] = {
 	{

@@ -65,6 +65,11 @@ const char *const state_names[] = {
 	[BPFLB_STATE_TCP_CLOSED]	= "tcp-closed",
 	[BPFLB_STATE_UDP_UNREPLIED]	= "udp-unreplied",
 	[BPFLB_STATE_UDP_REPLIED]	= "udp-replied",
+	[BPFLB_STATE_SCTP_INIT]		= "sctp-init",
+	[BPFLB_STATE_SCTP_COOKIE]	= "sctp-cookie",
+	[BPFLB_STATE_SCTP_ESTABLISHED]	= "sctp-established",
+	[BPFLB_STATE_SCTP_SHUTDOWN]	= "sctp-shutdown",
+	[BPFLB_STATE_SCTP_CLOSED]	= "sctp-closed",
 	NULL
 };
 CHECK_NAMES(state_names, __BPFLB_STATE_MAX);
@@ -79,8 +84,8 @@ const char *const kind_names[] = {
 };
 CHECK_NAMES(kind_names, __BPFLB_FLOW_KIND_MAX);
 
-const char *const proto_names[] = { "tcp", "udp", NULL };
-const unsigned char proto_numbers[] = { IPPROTO_TCP, IPPROTO_UDP };
+const char *const proto_names[] = { "tcp", "udp", "sctp", NULL };
+const unsigned char proto_numbers[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP };
 
 /**
  * name_of - the word for a number

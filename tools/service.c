@@ -372,7 +372,7 @@ static int service_run_list(struct context *context)
 static const struct command service_commands[] = {
 	{
 		.verb = "add",
-		.args = "NAME tcp|udp ADDRESS... [scheduler random] [policy cluster|local]\n"
+		.args = "NAME tcp|udp|sctp ADDRESS... [scheduler random] [policy cluster|local]\n"
 			"    [bypass on|off]",
 		.summary = "make a service",
 		.help = FRONTEND_HELP

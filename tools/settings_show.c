@@ -18,6 +18,11 @@ static const uint32_t timeout_defaults[BPFLB_TIMEOUT_A_MAX] = {
 	[BPFLB_STATE_TCP_CLOSED]	= 10,
 	[BPFLB_STATE_UDP_UNREPLIED]	= 30,
 	[BPFLB_STATE_UDP_REPLIED]	= 180,
+	[BPFLB_STATE_SCTP_INIT]		= 60,
+	[BPFLB_STATE_SCTP_COOKIE]	= 60,
+	[BPFLB_STATE_SCTP_ESTABLISHED]	= 8000,
+	[BPFLB_STATE_SCTP_SHUTDOWN]	= 60,
+	[BPFLB_STATE_SCTP_CLOSED]	= 10,
 };
 static const uint16_t snat_ports_default[2] = { 1024, 65535 };
 static const uint16_t nodeports_default[2] = { 30000, 32767 };

@@ -131,7 +131,8 @@ def settings(s):
     before = s.json("set")["settings"]
     equal(before["timeouts"], {
         "tcp_syn_sent": 60, "tcp_syn_received": 60, "tcp_established": 8000, "tcp_fin": 60,
-        "tcp_time_wait": 60, "tcp_closed": 10, "udp_unreplied": 30, "udp_replied": 180},
+        "tcp_time_wait": 60, "tcp_closed": 10, "udp_unreplied": 30, "udp_replied": 180,
+        "sctp_init": 60, "sctp_cookie": 60, "sctp_established": 8000, "sctp_shutdown": 60, "sctp_closed": 10},
           "default timeouts")
     equal([before[key] for key in ("snat_addresses", "snat_ports", "nodeports", "dsr_sender",
                                    "dsr_devices", "bypass")],

@@ -242,6 +242,11 @@ static void every_timeout(void **state)
 		{ "tcp-closed", BPFLB_TIMEOUT_A_TCP_CLOSED },
 		{ "udp-unreplied", BPFLB_TIMEOUT_A_UDP_UNREPLIED },
 		{ "udp-replied", BPFLB_TIMEOUT_A_UDP_REPLIED },
+		{ "sctp-init", BPFLB_TIMEOUT_A_SCTP_INIT },
+		{ "sctp-cookie", BPFLB_TIMEOUT_A_SCTP_COOKIE },
+		{ "sctp-established", BPFLB_TIMEOUT_A_SCTP_ESTABLISHED },
+		{ "sctp-shutdown", BPFLB_TIMEOUT_A_SCTP_SHUTDOWN },
+		{ "sctp-closed", BPFLB_TIMEOUT_A_SCTP_CLOSED },
 	};
 	char text[64];
 	size_t i;
@@ -363,7 +368,7 @@ static void wrong_lines(void **state)
 		{ "service add", 2 },
 		{ "service add -web tcp 10.0.0.1:80", 2 },
 		{ "service add web", 3 },
-		{ "service add web sctp 10.0.0.1:80", 3 },
+		{ "service add web dccp 10.0.0.1:80", 3 },
 		{ "service add web tcp", 4 },
 		{ "service add web tcp policy local", 4 },
 		{ "service add web tcp 10.0.0.1", 4 },

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""SCTP: ports are rewritten, the CRC32c follows, and states go by the chunks.
+
+The CRC is made here bit by bit, as RFC 9260, appendix A has it.
+"""
+import struct
+
+from scapy.layers.inet import IP
+from scapy.packet import Raw
+
+from net.ktap import equal, eventually
+from wire import (CLIENT, N1, POD, REMOTE, VIP, from_node, from_pod, from_router, note, to_node,
+                  to_pod, to_router, with_options)
+
+DATA, INIT, INIT_ACK, HEARTBEAT, ABORT = 0, 1, 2, 4, 6
+SHUTDOWN, SHUTDOWN_ACK, COOKIE_ECHO, COOKIE_ACK, COMPLETE = 7, 8, 10, 11, 14
+
+CONFIG = f"""
+service add sig sctp {VIP}:132 nodeport:30132
+backend add sig {REMOTE}:2905 node 192.168.0.12
+service add near-sig sctp {VIP}:133
+backend add near-sig {POD}:2905 node {N1}
+"""
+
+
+def crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+
+
+def chunk(kind, data=b"", flags=0):
+    return struct.pack("!BBH", kind, flags, 4 + len(data)) + data + bytes(-len(data) % 4)
+
+
+def sctp(sport, dport, *chunks, tag=0x01020304, wrong=0):
+    """An SCTP packet, its CRC @wrong by these bits."""
+    head, rest = struct.pack("!HHI", sport, dport, tag), b"".join(chunks)
+    return head + struct.pack("<I", crc32c(head + bytes(4) + rest) ^ wrong) + rest
+
+
+def packet(src, dst, *what, ttl=64, **kw):
+    return IP(src=src, dst=dst, id=0x1234, ttl=ttl, proto=132) / Raw(sctp(*what, **kw))
+
+
+KINDS = {INIT: chunk(INIT, bytes(16)), DATA: chunk(DATA, b"\0" * 12 + b"odd", 3)}
+
+
+class Association:
+    """To the service on another node, by SNAT or DSR."""
+
+    def __init__(self, wire, port, mode="snat", vport=132):
+        wire.set(mode)
+        with open("/tmp/sctp.conf", "w") as f:
+            f.write(wire.lbadm("save") + CONFIG)
+        if "sig" not in wire.lbadm("service", "list"):
+            wire.lbadm("apply", "/tmp/sctp.conf")
+        wire._mode = None       # set() is to put it right for the next test
+        self.wire, self.port, self.mode, self.vport = wire, port, mode, vport
+
+    def ask(self, *kinds, state=None, noted=False, data=None, wrong=0):
+        chunks = [data or KINDS.get(k, chunk(k, bytes(4))) for k in kinds]
+        sent = packet(CLIENT, VIP, self.port, self.vport, *chunks, wrong=wrong)
+        local = self.vport == 133
+        src = CLIENT if local or self.mode == "dsr" else N1
+        want = packet(src, POD if local else REMOTE, self.port, 2905, *chunks, ttl=63)
+        if wrong:
+            want = packet(src, REMOTE, self.port, 2905, *chunks, ttl=63, wrong=wrong)
+        if noted:
+            want = with_options(want, note(VIP, self.vport))
+        self.wire.expect("lan", from_router(sent), (to_pod if local else to_node)(want))
+        self.is_in(state)
+
+    def answer(self, *kinds, state=None):
+        chunks = [KINDS.get(k, chunk(k, bytes(4))) for k in kinds]
+        if self.vport == 133:
+            sent = packet(POD, CLIENT, 2905, self.port, *chunks)
+            frame, link = from_pod(sent), "pod"
+        else:
+            sent = packet(REMOTE, N1, 2905, self.port, *chunks)
+            frame, link = from_node(sent), "lan"
+        self.wire.expect(link, frame,
+                         to_router(packet(VIP, CLIENT, self.vport, self.port, *chunks, ttl=63)))
+        self.is_in(state)
+
+    def is_in(self, state):
+        if state:
+            equal(self.wire.flow(CLIENT, self.port)["state"], f"sctp-{state}", "state")
+
+    def open(self):
+        self.ask(INIT, state="init")
+        self.answer(INIT_ACK, state="cookie")
+        self.ask(COOKIE_ECHO, DATA, state="cookie")
+        self.answer(COOKIE_ACK, state="established")
+        return self
+
+
+def translated(wire, mode, vport, port):
+    a = Association(wire, port, mode, vport).open()
+    for n in (1, 2, 3, 4, 333, 1400):
+        a.ask(DATA, data=chunk(DATA, bytes(12) + b"x" * n, 3), state="established")
+    a.answer(DATA)
+    a.answer(HEARTBEAT)
+    a.ask(SHUTDOWN, state="shutdown")
+    a.answer(SHUTDOWN_ACK, state="shutdown")
+    a.ask(COMPLETE, state="closed")
+
+
+def abort(wire):
+    a = Association(wire, 26010).open()
+    a.answer(ABORT, state="closed")
+    b = Association(wire, 26011).open()
+    b.ask(ABORT, state="closed")
+
+
+def second(wire):
+    """An INIT on a flow that is closing is a new association."""
+    a = Association(wire, 26020).open()
+    a.ask(SHUTDOWN, state="shutdown")
+    a.ask(INIT, state="init")
+    a.answer(INIT_ACK, state="cookie")
+
+
+def wrong_crc(wire):
+    """What was damaged before us is as damaged behind us, for the backend to see."""
+    a = Association(wire, 26030).open()
+    a.ask(DATA, wrong=0x00400001)
+
+
+def noted(wire):
+    """As for TCP: the note is on INIT, and on every packet of what was met in mid-life."""
+    a = Association(wire, 26040, "dsr")
+    a.ask(INIT, state="init", noted=True)
+    a.ask(INIT, state="init", noted=True)
+    a.ask(COOKIE_ECHO, state="established")
+    a.ask(DATA, state="established")
+    a.ask(SHUTDOWN_ACK, state="shutdown")
+    b = Association(wire, 26041, "dsr")
+    b.ask(DATA, state="established", noted=True)
+    b.ask(DATA, noted=True)
+
+
+def received(wire):
+    """The node of the backend: a note on INIT, answers with the service's address."""
+    a = Association(wire, 26050, "dsr", 133)
+    for kind, with_note in ((INIT, True), (COOKIE_ECHO, False), (DATA, False)):
+        c = KINDS.get(kind, chunk(kind, bytes(4)))
+        sent = packet(CLIENT, POD, a.port, 2905, c)
+        wire.expect("lan", from_node(with_options(sent, note(VIP, 133)) if with_note else sent),
+                    to_pod(packet(CLIENT, POD, a.port, 2905, c, ttl=63)))
+        a.answer({INIT: INIT_ACK, COOKIE_ECHO: COOKIE_ACK, DATA: HEARTBEAT}[kind])
+    a.is_in("established")
+
+
+def hybrid(wire):
+    Association(wire, 26060, "hybrid").open()
+
+
+def nonsense(wire):
+    """Chunks that make no sense tell nothing, and pass."""
+    a = Association(wire, 26070).open()
+    for data in (b"\x06\0\0\0", b"\x06\0\0", b"\xff\0\xff\xff" + bytes(8), b"\x03\0\0\x03" + bytes(4),
+                 chunk(3) * 8 + chunk(ABORT)):
+        a.ask(DATA, data=data, state="established")
+
+
+def expires(wire):
+    """A flow lives as long as the timeout of its state."""
+    states = {"init": (), "cookie": (INIT_ACK,), "established": (INIT_ACK, COOKIE_ACK),
+              "shutdown": (SHUTDOWN,), "closed": (ABORT,)}
+    flows = {}
+    for n, (state, answers) in enumerate(states.items()):
+        a = flows[state] = Association(wire, 26080 + n)
+        a.ask(INIT)
+        for kind in answers:
+            a.answer(kind)
+        a.is_in(state)
+    for state, a in flows.items():
+        wire.lbadm("set", "timeout", f"sctp-{state}", "1s")
+        eventually(lambda: wire.flow(CLIENT, a.port) is None, f"the flow in {state} ends")
+
+
+def not_loaded(_wire):
+    """Nothing of this needs the kernel's SCTP."""
+    with open("/proc/modules", encoding="ascii") as f:
+        equal([line.split()[0] for line in f if line.split()[0] == "sctp"], [], "modules")
+
+
+TESTS = [
+    ("sctp: snat, both ways", lambda wire: translated(wire, "snat", 132, 26001)),
+    ("sctp: snat, local backend, both ways", lambda wire: translated(wire, "snat", 133, 26002)),
+    ("sctp: hybrid mode is SNAT", hybrid),
+    ("sctp: ABORT of either side closes", abort),
+    ("sctp: INIT on a closing flow is a new association", second),
+    ("sctp: a wrong CRC stays wrong by the same bits", wrong_crc),
+    ("sctp: dsr: a note on INIT, and on all of mid-life", noted),
+    ("sctp: dsr: received at the backend's node", received),
+    ("sctp: chunks that make no sense", nonsense),
+    ("sctp: each state's timeout", expires),
+    ("sctp: the kernel's own module is not loaded", not_loaded),
+]
