@@ -59,7 +59,7 @@ static bool is_error6(u8 type)
 	return type >= ICMPV6_DEST_UNREACH && type <= ICMPV6_PARAMPROB;
 }
 
-/* Find the ICMP header. All packets that are neither TCP nor UDP come by here. */
+/* Find the ICMP header. All packets that are none of TCP, UDP and SCTP come by here. */
 static bool find_icmp(const struct sk_buff *skb, struct icmp_error *e, bool ipv6)
 {
 	u32 at = skb_network_offset(skb);
@@ -131,7 +131,7 @@ static bool parse(const struct sk_buff *skb, struct icmp_error *e, u8 family)
 		return false;
 	*t = (struct bpflb_tuple){ .family = family };
 	if (!(ipv6 ? read_quote6(skb, e, t) : read_quote4(skb, e, t)) ||
-	    (t->proto != IPPROTO_TCP && t->proto != IPPROTO_UDP))
+	    (t->proto != IPPROTO_TCP && t->proto != IPPROTO_UDP && t->proto != IPPROTO_SCTP))
 		return false;
 	ports = skb_header_pointer(skb, e->th, sizeof(buf), buf);
 	if (!ports)
@@ -144,16 +144,17 @@ static bool parse(const struct sk_buff *skb, struct icmp_error *e, u8 family)
 }
 
 /* The quoted transport header, of which there are @len bytes. Its checksum may be
- * missing (RFC 792 asks for 8 bytes), or none.
+ * missing (RFC 792 asks for 8 bytes), or none. A quoted SCTP packet is known by its
+ * verification tag: its CRC is of what is not quoted too, and stays.
  */
-static void rewrite_ports(void *th, u32 len, bool tcp, __wsum addrs, __be32 to)
+static void rewrite_ports(void *th, u32 len, u8 proto, __wsum addrs, __be32 to)
 {
 	__wsum diff = csum_add(addrs, bpflb_difference(*(__be32 *)th, to));
 
 	*(__be32 *)th = to;
-	if (tcp && len >= TCP_CHECK_END) {
+	if (proto == IPPROTO_TCP && len >= TCP_CHECK_END) {
 		csum_replace_by_diff(&((struct tcphdr *)th)->check, diff);
-	} else if (!tcp && len >= UDP_CHECK_END && ((struct udphdr *)th)->check) {
+	} else if (proto == IPPROTO_UDP && len >= UDP_CHECK_END && ((struct udphdr *)th)->check) {
 		csum_replace_by_diff(&((struct udphdr *)th)->check, diff);
 		if (!((struct udphdr *)th)->check)
 			((struct udphdr *)th)->check = CSUM_MANGLED_0;
@@ -190,7 +191,7 @@ static void rewrite_quote(struct sk_buff *skb, const struct icmp_error *e,
 		iph->saddr = q->src.addr.ip;
 		iph->daddr = q->dst.addr.ip;
 	}
-	rewrite_ports(th, e->end - e->th, q->proto == IPPROTO_TCP, addrs,
+	rewrite_ports(th, e->end - e->th, q->proto, addrs,
 		      both_ports(q->src.port, q->dst.port));
 }
 

@@ -175,8 +175,8 @@ static void pool_key_init(struct snat_pool_key *key, const struct bpflb_flow *fl
 
 /* A socket of this node that has the port could lose its packets to the flow. Of
  * TCP any that has it at all, for one that is only bound may connect later; of UDP
- * one that would get the backend's packets. Those of SCTP are known to the kernel's SCTP only,
- * which need not be there: what keeps clear of them is the range that ports are from.
+ * one that would get the backend's packets. Those of SCTP are known to the kernel's
+ * SCTP only, which need not be there: the range that ports are from keeps clear of them.
  */
 static bool host_has_socket(struct net *net, const struct snat_pool *pool, u16 port,
 			    const struct net_device *out)

@@ -5,7 +5,7 @@ The CRC is made here bit by bit, as RFC 9260, appendix A has it.
 """
 import struct
 
-from scapy.layers.inet import IP
+from scapy.layers.inet import ICMP, IP
 from scapy.packet import Raw
 
 from net.ktap import equal, eventually
@@ -183,6 +183,23 @@ def expires(wire):
         eventually(lambda: wire.flow(CLIENT, a.port) is None, f"the flow in {state} ends")
 
 
+def quoted(wire):
+    """An ICMP error about a packet to the backend tells the client of its own packet."""
+    a = Association(wire, 26090).open()
+    init = chunk(DATA, bytes(12) + b"big", 3)
+    inner = packet(N1, REMOTE, a.port, 2905, init, ttl=63)
+    theirs = packet(CLIENT, VIP, a.port, 132, init, ttl=63)
+    # CRC as it was quoted
+    theirs = IP(bytes(theirs)[:28] + bytes(inner)[28:])
+    error = IP(src="192.168.0.12", dst=N1, id=7, ttl=64) / ICMP(type=3, code=4, nexthopmtu=1400)
+    told = IP(src="192.168.0.12", dst=CLIENT, id=7, ttl=63) / ICMP(type=3, code=4, nexthopmtu=1400)
+    wire.send("lan", from_node(error / Raw(bytes(inner))))
+    link, got = wire.receive()
+    got = IP(got[14:])
+    equal((link, got.dst, bytes(got[ICMP].payload)), ("lan", CLIENT, bytes(theirs)), "the error")
+    equal(got[ICMP].chksum, IP(bytes(told / Raw(bytes(theirs))))[ICMP].chksum, "its checksum")
+
+
 def not_loaded(_wire):
     """Nothing of this needs the kernel's SCTP."""
     with open("/proc/modules", encoding="ascii") as f:
@@ -199,6 +216,7 @@ TESTS = [
     ("sctp: dsr: a note on INIT, and on all of mid-life", noted),
     ("sctp: dsr: received at the backend's node", received),
     ("sctp: chunks that make no sense", nonsense),
+    ("sctp: an error is about the client's own packet", quoted),
     ("sctp: each state's timeout", expires),
     ("sctp: the kernel's own module is not loaded", not_loaded),
 ]
