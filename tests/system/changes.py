@@ -23,7 +23,7 @@ class State:
         self.clients = contextlib.ExitStack()
 
     def services(self, udp=PODS, tcp=PODS, vip=None):
-        return [Service("echo", "udp", 53, udp, vip or self.vip), Service("web", "tcp", 80, tcp, vip or self.vip),
+        return [Service("echo", "udp", 53, udp, vip or self.vip), Service("web", "tcp", 53, tcp, vip or self.vip),
                 Service("bystander", "udp", 54, ["p21"], self.vip)]
 
     def apply(self, mode, bypass, **kw):
@@ -54,7 +54,7 @@ class State:
 def removed_and_returned(state, mode, bypass):
     """TCP goes on where it is. UDP of that backend moves with its next datagram, once, and all other stays."""
     s = state().fresh(mode, bypass)
-    udp, tcp, bystander = s.talking(clients.Udp, 53), s.talking(clients.Tcp, 80), s.client(clients.Udp, 54)
+    udp, tcp, bystander = s.talking(clients.Udp, 53), s.talking(clients.Tcp, 53), s.client(clients.Udp, 54)
     bystander.ask()
     for gone, left in (PODS, PODS[::-1]):
         before = bystander.ask().client_port
@@ -72,7 +72,7 @@ def removed_and_returned(state, mode, bypass):
 def scaled_to_none(state, mode, bypass):
     """Without backends, and without the service, a datagram goes nowhere; with one again, there."""
     s = state().fresh(mode, bypass)
-    udp, tcp = s.talking(clients.Udp, 53), s.talking(clients.Tcp, 80)
+    udp, tcp = s.talking(clients.Udp, 53), s.talking(clients.Tcp, 53)
 
     def nothing():
         udp["p21"].send()
@@ -93,25 +93,25 @@ def scaled_to_none(state, mode, bypass):
 def reweighted(state, mode, bypass):
     """Who talks goes on with whom he talks to; new ones go by the new weights."""
     s = state().fresh(mode, bypass)
-    udp, tcp = s.talking(clients.Udp, 53), s.talking(clients.Tcp, 80)
+    udp, tcp = s.talking(clients.Udp, 53), s.talking(clients.Tcp, 53)
     new = {"p11": 1, "p21": 0}
     s.apply(mode, bypass, udp=new, tcp=new)
     for talks in (udp, tcp):
         equal([talks[p].ask().name for p in PODS for _ in range(2)], [p for p in PODS for _ in range(2)],
               "who answers those who talked before")
     equal({s.client(clients.Udp, 53).ask().name for _ in range(10)}, {"p11"}, "who answers new datagrams")
-    equal({s.client(clients.Tcp, 80).ask().name for _ in range(5)}, {"p11"}, "who answers new connections")
+    equal({s.client(clients.Tcp, 53).ask().name for _ in range(5)}, {"p11"}, "who answers new connections")
 
 
 def replaced(state, mode, bypass):
     """Another address instead: connections to the old one go on, new ones come to the new one only."""
     s = state().fresh(mode, bypass)
-    tcp = s.talking(clients.Tcp, 80)
+    tcp = s.talking(clients.Tcp, 53)
     new = s.cluster.plan.vip(91)
     s.apply(mode, bypass, vip=new)
     equal([tcp[p].ask().name for p in PODS for _ in range(2)], [p for p in PODS for _ in range(2)],
           "who answers in connections")
-    clients.tcp_once(s.cluster.net, "c0", (new, 80))
+    clients.tcp_once(s.cluster.net, "c0", (new, 53))
     clients.udp_once(s.cluster.net, "c0", (new, 53))
     s.apply(mode, bypass)
     equal([tcp[p].ask().name for p in PODS], list(PODS), "who answers when the address is back")
@@ -140,7 +140,7 @@ def mode_changed(state, bypass):
     talks = []
     for mode in (*MODES, *MODES[::-1]):
         s.apply(mode, bypass)
-        talks += [s.talking(clients.Udp, 53), s.talking(clients.Tcp, 80)]
+        talks += [s.talking(clients.Udp, 53), s.talking(clients.Tcp, 53)]
         for talk in talks:
             equal([talk[p].ask().name for p in PODS], list(PODS), f"who answers in mode {mode}")
 
@@ -149,7 +149,7 @@ def interface_back(state, mode, bypass):
     """The pod's link, and the node's, go down and come back: those who talked go on."""
     s = state().fresh(mode, bypass)
     net, plan = s.cluster.net, s.cluster.plan
-    udp, tcp = s.talking(clients.Udp, 53), s.talking(clients.Tcp, 80)
+    udp, tcp = s.talking(clients.Udp, 53), s.talking(clients.Tcp, 53)
     pod, node = plan.address("p11"), plan.nodes["n1"]
     for line in ("link set p11 down", "link set p11 up", f"route replace {pod}/32 dev p11 src {node}",
                  "link set lan0 down", "link set lan0 up", f"route replace default via {plan.lan_gw}",
@@ -164,7 +164,7 @@ def interface_back(state, mode, bypass):
 def address_changed(state, mode, bypass):
     """One more address on the balancer's link, and it goes again: nobody who talks notices."""
     s = state().fresh(mode, bypass)
-    udp, tcp = s.talking(clients.Udp, 53), s.talking(clients.Tcp, 80)
+    udp, tcp = s.talking(clients.Udp, 53), s.talking(clients.Tcp, 53)
     for line in ("addr add 192.168.0.200/24 dev lan0", "addr del 192.168.0.200/24 dev lan0"):
         s.cluster.net.run("n1", ["ip", *line.split()])
         for talk in (udp, tcp):
