@@ -51,7 +51,8 @@ struct icmp_error {
 
 static bool is_error4(u8 type)
 {
-	return type == ICMP_DEST_UNREACH || type == ICMP_TIME_EXCEEDED || type == ICMP_PARAMETERPROB;
+	return type == ICMP_DEST_UNREACH || type == ICMP_TIME_EXCEEDED ||
+	       type == ICMP_PARAMETERPROB;
 }
 
 static bool is_error6(u8 type)
@@ -222,8 +223,8 @@ static __wsum rewrite_outer(struct sk_buff *skb, u8 family, const union nf_inet_
 	return 0;
 }
 
-/* What the error says of the size of packets is with @note bytes that the client
- * does not send: what it points at, what fits, and how much is quoted (RFC 4884).
+/* What the error points at, what it says that fits, and how much it quotes
+ * (RFC 4884): all without the @note bytes that the client does not send.
  */
 static void less_note4(struct icmphdr *icmph, u8 note)
 {
@@ -248,7 +249,8 @@ static void less_note6(struct icmp6hdr *icmp6h, u8 note)
 	if (icmp6h->icmp6_type == ICMPV6_PKT_TOOBIG)
 		icmp6h->icmp6_mtu = htonl(max_t(u32, word, IPV6_MIN_MTU + note) - note);
 	else if (icmp6h->icmp6_type == ICMPV6_PARAMPROB)
-		icmp6h->icmp6_pointer = htonl(word >= sizeof(struct ipv6hdr) + note ? word - note : word);
+		icmp6h->icmp6_pointer = htonl(word >= sizeof(struct ipv6hdr) + note ?
+					      word - note : word);
 	else if (*length >= note / 8)
 		*length -= note / 8;
 }
