@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
+#include <linux/ipv6.h>
 #include <net/icmp.h>
 #include <net/ip.h>
 #include <net/ip6_route.h>
@@ -59,6 +60,9 @@ static bool grows_too_big(const struct sk_buff *skb, const struct bpflb_packet *
 {
 	if (skb_is_gso(skb))
 		return !skb_gso_validate_network_len(skb, room);
+	/* Put together from fragments: it leaves in such, of that size, note included. */
+	if (pkt->tuple.family == NFPROTO_IPV6 && IP6CB(skb)->frag_max_size)
+		return IP6CB(skb)->frag_max_size > room + BPFLB_NOTE_OPT6_LEN;
 	return pkt->len > room && (pkt->tuple.family == NFPROTO_IPV6 ||
 				   ip_hdr(skb)->frag_off & htons(IP_DF));
 }
