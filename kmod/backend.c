@@ -41,14 +41,15 @@ void bpflb_backend_put(struct bpflb_backend *be)
  * bpflb_backend_find() - a backend that is in force or in the open transaction
  * @bn: namespace
  * @svc: service
+ * @family: of the address
  * @at: address and port
  *
  * Context: bpflb_net.lock, or RCU; the caller looks at live or next_live.
  */
 struct bpflb_backend *bpflb_backend_find(struct bpflb_net *bn, struct bpflb_service *svc,
-					 const struct bpflb_endpoint *at)
+					 u8 family, const struct bpflb_endpoint *at)
 {
-	struct bpflb_backend_key key = { .svc = svc, .at = *at };
+	struct bpflb_backend_key key = { .svc = svc, .at = *at, .family = family };
 
 	return rhashtable_lookup_fast(&bn->backends, &key, bpflb_backend_params);
 }
@@ -67,17 +68,18 @@ void bpflb_backend_touch(struct bpflb_backend *be)
 /**
  * bpflb_backend_make() - a backend for the open transaction
  * @svc: service
+ * @family: of the address
  * @at: address and port
  *
  * Context: process, bpflb_net.lock. Return: the backend, with the default
  * configuration, or ERR_PTR: -EEXIST, -ENOSPC, -ENOMEM.
  */
-struct bpflb_backend *bpflb_backend_make(struct bpflb_service *svc,
+struct bpflb_backend *bpflb_backend_make(struct bpflb_service *svc, u8 family,
 					 const struct bpflb_endpoint *at)
 {
 	static const struct bpflb_backend_conf conf = { .weight = 1 };
 	struct bpflb_net *bn = svc->bn;
-	struct bpflb_backend *be = bpflb_backend_find(bn, svc, at);
+	struct bpflb_backend *be = bpflb_backend_find(bn, svc, family, at);
 	int err;
 
 	if (be) {
@@ -97,6 +99,7 @@ struct bpflb_backend *bpflb_backend_make(struct bpflb_service *svc,
 	refcount_set(&be->ref, 1);
 	be->key.svc = svc;
 	be->key.at = *at;
+	be->key.family = family;
 	be->id = ++bn->last_backend_id;
 	be->next = conf;
 	be->next_live = true;
@@ -150,7 +153,7 @@ bool bpflb_backend_is_here(const struct bpflb_backend *be, const struct bpflb_ba
 	struct net *net = be->key.svc->bn->net;
 
 	return conf->local || (conf->node && conf->node->self) ||
-	       bpflb_addr_is_own(net, &be->key.at.addr);
+	       bpflb_addr_is_own(net, be->key.family, &be->key.at.addr);
 }
 
 /* The counts of live backends follow what becomes of this one. */

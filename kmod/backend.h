@@ -34,12 +34,12 @@ struct bpflb_backend_conf {
  * struct bpflb_backend_key - a service's backends are known by address and port
  * @svc: service
  * @at: address and port
- * @zero: no padding, it is hashed as bytes
+ * @family: of the address; as wide as to leave no padding, it is hashed as bytes
  */
 struct bpflb_backend_key {
 	struct bpflb_service *svc;
 	struct bpflb_endpoint at;
-	u32 zero;
+	u32 family;
 };
 
 /**
@@ -101,10 +101,10 @@ static inline bool bpflb_backend_keeps(const struct bpflb_backend *be, u8 kind)
 
 void bpflb_backend_put(struct bpflb_backend *be);
 struct bpflb_backend *bpflb_backend_find(struct bpflb_net *bn, struct bpflb_service *svc,
-					 const struct bpflb_endpoint *at);
+					 u8 family, const struct bpflb_endpoint *at);
 
 /* The control plane; all with bpflb_net.lock held */
-struct bpflb_backend *bpflb_backend_make(struct bpflb_service *svc,
+struct bpflb_backend *bpflb_backend_make(struct bpflb_service *svc, u8 family,
 					 const struct bpflb_endpoint *at);
 void bpflb_backend_remove(struct bpflb_backend *be);
 void bpflb_backend_touch(struct bpflb_backend *be);

@@ -47,7 +47,8 @@ static const struct bpflb_slot *choose(const struct bpflb_version *v)
  */
 static bool can_be_answered(struct bpflb_net *bn, const struct bpflb_packet *pkt)
 {
-	return !pkt->local_out || !bpflb_addr_is_own(bn->net, &pkt->tuple.dst.addr);
+	return !pkt->local_out || !bpflb_addr_is_own(bn->net, pkt->tuple.family,
+							&pkt->tuple.dst.addr);
 }
 
 static u8 flow_kind(struct bpflb_net *bn, const struct bpflb_slot *slot,

@@ -255,7 +255,7 @@ unsigned int bpflb_dsr_receive(struct bpflb_net *bn, struct sk_buff *skb,
 	if (!note_read(skb, pkt->tuple.family, &asked.tuple.dst))
 		return NF_ACCEPT;
 	svc = bpflb_service_of_note(bn, &asked.tuple);
-	be = svc ? bpflb_backend_find(bn, svc, &pkt->tuple.dst) : NULL;
+	be = svc ? bpflb_backend_find(bn, svc, pkt->tuple.family, &pkt->tuple.dst) : NULL;
 	if (!be || !READ_ONCE(be->live))
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NOTE_SERVICE);
 	if (!READ_ONCE(be->here))

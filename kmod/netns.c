@@ -3,6 +3,8 @@
 #include <linux/inetdevice.h>
 #include <linux/netlink.h>
 #include <linux/slab.h>
+#include <net/addrconf.h>
+#include <net/if_inet6.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 #include <net/route.h>
@@ -29,12 +31,15 @@ struct bpflb_net *bpflb_net(const struct net *net)
 /**
  * bpflb_addr_is_own() - is it an address of this node?
  * @net: namespace
+ * @family: of the address
  * @addr: the address
  *
  * Context: any.
  */
-bool bpflb_addr_is_own(struct net *net, const union nf_inet_addr *addr)
+bool bpflb_addr_is_own(struct net *net, u8 family, const union nf_inet_addr *addr)
 {
+	if (family == NFPROTO_IPV6)
+		return ipv6_chk_addr(net, &addr->in6, NULL, 0);
 	return inet_addr_type(net, addr->ip) == RTN_LOCAL;
 }
 
@@ -54,7 +59,7 @@ static void readdress(struct work_struct *work)
 	if (bn->txn.open || bn->dying)
 		goto out;
 	list_for_each_entry(node, &bn->node_list, all)
-		node->self = bpflb_addr_is_own(bn->net, &node->addr);
+		node->self = bpflb_addr_is_own(bn->net, node->key.family, &node->key.addr);
 	xa_for_each(&bn->service_ids, id, svc) {
 		moved = false;
 		list_for_each_entry(be, &svc->backends, list)
@@ -119,6 +124,8 @@ static int __net_init net_init(struct net *net)
 	xa_init(&bn->service_ids);
 	INIT_LIST_HEAD(&bn->node_list);
 	INIT_WORK(&bn->readdress, readdress);
+	INIT_DELAYED_WORK(&bn->resolve, bpflb_node_resolve);
+	bn->resolved = jiffies - HZ;
 	bpflb_txn_net_init(bn);
 
 	err = ida_alloc_max(&net_ida, NET_ID_MAX, GFP_KERNEL);
@@ -179,6 +186,7 @@ static void __net_exit net_empty(struct bpflb_net *bn)
 	bpflb_txn_net_exit(bn);
 	mutex_unlock(&bn->lock);
 	cancel_work_sync(&bn->readdress);
+	cancel_delayed_work_sync(&bn->resolve);
 }
 
 static void __net_exit net_free(struct bpflb_net *bn)
@@ -212,18 +220,36 @@ static struct pernet_operations net_ops = {
 	.size = sizeof(struct bpflb_net),
 };
 
-static int inetaddr_event(struct notifier_block *nb, unsigned long event, void *ptr)
+static int own_addrs_changed(const struct net *net)
 {
-	const struct in_ifaddr *ifa = ptr;
-	struct bpflb_net *bn = bpflb_net(dev_net(ifa->ifa_dev->dev));
+	struct bpflb_net *bn = bpflb_net(net);
 
 	if (!READ_ONCE(bn->dying))
 		schedule_work(&bn->readdress);
 	return NOTIFY_DONE;
 }
 
+static int inetaddr_event(struct notifier_block *nb, unsigned long event, void *ptr)
+{
+	const struct in_ifaddr *ifa = ptr;
+
+	return own_addrs_changed(dev_net(ifa->ifa_dev->dev));
+}
+
 static struct notifier_block inetaddr_nb = {
 	.notifier_call = inetaddr_event,
+};
+
+/* Called in atomic context. */
+static int inet6addr_event(struct notifier_block *nb, unsigned long event, void *ptr)
+{
+	const struct inet6_ifaddr *ifa = ptr;
+
+	return own_addrs_changed(dev_net(ifa->idev->dev));
+}
+
+static struct notifier_block inet6addr_nb = {
+	.notifier_call = inet6addr_event,
 };
 
 static int netlink_event(struct notifier_block *nb, unsigned long event, void *ptr)
@@ -258,11 +284,16 @@ int bpflb_net_init(void)
 	err = register_inetaddr_notifier(&inetaddr_nb);
 	if (err)
 		goto err_pernet;
-	err = netlink_register_notifier(&netlink_nb);
+	err = register_inet6addr_notifier(&inet6addr_nb);
 	if (err)
 		goto err_inetaddr;
+	err = netlink_register_notifier(&netlink_nb);
+	if (err)
+		goto err_inet6addr;
 	return 0;
 
+err_inet6addr:
+	unregister_inet6addr_notifier(&inet6addr_nb);
 err_inetaddr:
 	unregister_inetaddr_notifier(&inetaddr_nb);
 err_pernet:
@@ -274,6 +305,7 @@ err_pernet:
 void bpflb_net_exit(void)
 {
 	netlink_unregister_notifier(&netlink_nb);
+	unregister_inet6addr_notifier(&inet6addr_nb);
 	unregister_inetaddr_notifier(&inetaddr_nb);
 	unregister_pernet_subsys(&net_ops);
 }

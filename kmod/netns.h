@@ -46,6 +46,8 @@ struct bpflb_net_counters;
  * @readdress_late: an address has changed while a transaction was open
  * @txn: the open transaction
  * @readdress: looks again which addresses are this node's own
+ * @resolve: asks for the MACs of nodes
+ * @resolved: when it did, in jiffies
  */
 struct bpflb_net {
 	struct net *net;
@@ -76,12 +78,14 @@ struct bpflb_net {
 	bool readdress_late;
 	struct bpflb_txn txn;
 	struct work_struct readdress;
+	struct delayed_work resolve;
+	unsigned long resolved;
 };
 
 extern unsigned int bpflb_net_id;
 
 struct bpflb_net *bpflb_net(const struct net *net);
-bool bpflb_addr_is_own(struct net *net, const union nf_inet_addr *addr);
+bool bpflb_addr_is_own(struct net *net, u8 family, const union nf_inet_addr *addr);
 int bpflb_net_init(void);
 void bpflb_net_exit(void);
 

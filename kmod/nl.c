@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/module.h>
+#include <net/ipv6.h>
 
 #include "netns.h"
 #include "nl.h"
@@ -149,13 +150,30 @@ int bpflb_nl_need(struct genl_info *info, u32 attr, const char *sentence)
 
 int bpflb_nl_validate_addr(const struct nlattr *attr, struct netlink_ext_ack *extack)
 {
-	if (nla_len(attr) == sizeof(struct in_addr))
+	if (nla_len(attr) == sizeof(struct in_addr) || nla_len(attr) == sizeof(struct in6_addr))
 		return 0;
-	if (nla_len(attr) == sizeof(struct in6_addr))
-		NL_SET_ERR_MSG_ATTR(extack, attr, "IPv6 is not supported by this version of the module");
-	else
-		NL_SET_ERR_MSG_ATTR(extack, attr, "an address has 4 bytes");
+	NL_SET_ERR_MSG_ATTR(extack, attr, "an address has 4 or 16 bytes");
 	return -EINVAL;
+}
+
+static const char *wrong_addr4(__be32 addr)
+{
+	if (ipv4_is_zeronet(addr) || ipv4_is_multicast(addr) || ipv4_is_lbcast(addr))
+		return "not the address of a host";
+	return ipv4_is_loopback(addr) ? "a loopback address can't be balanced" : NULL;
+}
+
+static const char *wrong_addr6(const struct in6_addr *addr)
+{
+	int type = ipv6_addr_type(addr);
+
+	if (type == IPV6_ADDR_ANY || type & IPV6_ADDR_MULTICAST)
+		return "not the address of a host";
+	if (type & IPV6_ADDR_LOOPBACK)
+		return "a loopback address can't be balanced";
+	if (type & IPV6_ADDR_LINKLOCAL)
+		return "a link-local address says nothing without its link";
+	return type & IPV6_ADDR_MAPPED ? "an IPv4 address: write it as one" : NULL;
 }
 
 /**
@@ -169,23 +187,23 @@ int bpflb_nl_validate_addr(const struct nlattr *attr, struct netlink_ext_ack *ex
 int bpflb_nl_get_addr(const struct nlattr *attr, union nf_inet_addr *addr,
 		      struct netlink_ext_ack *extack)
 {
+	const char *wrong;
+
 	memset(addr, 0, sizeof(*addr));
-	addr->ip = nla_get_in_addr(attr);
-	if (ipv4_is_zeronet(addr->ip) || ipv4_is_multicast(addr->ip) ||
-	    ipv4_is_lbcast(addr->ip)) {
-		NL_SET_ERR_MSG_ATTR(extack, attr, "not the address of a host");
-		return -EINVAL;
-	}
-	if (ipv4_is_loopback(addr->ip)) {
-		NL_SET_ERR_MSG_ATTR(extack, attr, "a loopback address can't be balanced");
-		return -EINVAL;
-	}
-	return 0;
+	memcpy(addr, nla_data(attr), nla_len(attr));
+	wrong = bpflb_nl_family(attr) == NFPROTO_IPV6 ? wrong_addr6(&addr->in6) :
+							wrong_addr4(addr->ip);
+	if (!wrong)
+		return 0;
+	/* a sentence must be a constant for the macro of that name */
+	NL_SET_BAD_ATTR(extack, attr);
+	extack->_msg = wrong;
+	return -EINVAL;
 }
 
-int bpflb_nl_put_addr(struct sk_buff *msg, int attr, const union nf_inet_addr *addr)
+int bpflb_nl_put_addr(struct sk_buff *msg, int attr, u8 family, const union nf_inet_addr *addr)
 {
-	return nla_put_in_addr(msg, attr, addr->ip);
+	return nla_put(msg, attr, bpflb_addr_len(family), addr);
 }
 
 /**

@@ -55,7 +55,14 @@ struct bpflb_nl_head bpflb_nl_dump_head(struct netlink_callback *cb, u8 cmd);
 int bpflb_nl_need(struct genl_info *info, u32 attr, const char *sentence);
 int bpflb_nl_get_addr(const struct nlattr *attr, union nf_inet_addr *addr,
 		      struct netlink_ext_ack *extack);
-int bpflb_nl_put_addr(struct sk_buff *msg, int attr, const union nf_inet_addr *addr);
+int bpflb_nl_put_addr(struct sk_buff *msg, int attr, u8 family, const union nf_inet_addr *addr);
+
+/* That of an address attribute, checked by the policy. */
+static inline u8 bpflb_nl_family(const struct nlattr *attr)
+{
+	return nla_len(attr) == sizeof(struct in6_addr) ? NFPROTO_IPV6 : NFPROTO_IPV4;
+}
+
 int bpflb_nl_put_counters(struct sk_buff *msg, int attr, const u64 sum[BPFLB_COUNTS], bool drops);
 
 #define BPFLB_NL_ADDR	NLA_POLICY_VALIDATE_FN(NLA_BINARY, bpflb_nl_validate_addr, 16)

@@ -50,7 +50,7 @@ static struct bpflb_backend *find_backend(struct bpflb_net *bn, struct genl_info
 	svc = get_key(bn, info, next, &at);
 	if (IS_ERR(svc))
 		return ERR_CAST(svc);
-	be = bpflb_backend_find(bn, svc, &at);
+	be = bpflb_backend_find(bn, svc, bpflb_nl_family(info->attrs[BPFLB_BACKEND_A_ADDR]), &at);
 	if (be && (next ? be->next_live : be->live))
 		return be;
 	NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[BPFLB_BACKEND_A_ADDR],
@@ -67,7 +67,7 @@ static int set_node(struct bpflb_net *bn, struct bpflb_backend_conf *conf,
 
 	if (err)
 		return err;
-	node = bpflb_node_find(bn, &addr);
+	node = bpflb_node_find(bn, bpflb_nl_family(attr), &addr);
 	if (!node || !node->next_live) {
 		NL_SET_ERR_MSG_ATTR(extack, attr, "not a known node: add it first (node add)");
 		return -ENOENT;
@@ -113,7 +113,7 @@ static int backend_add(struct bpflb_net *bn, struct genl_info *info)
 	svc = get_key(bn, info, true, &at);
 	if (IS_ERR(svc))
 		return PTR_ERR(svc);
-	be = bpflb_backend_make(svc, &at);
+	be = bpflb_backend_make(svc, bpflb_nl_family(info->attrs[BPFLB_BACKEND_A_ADDR]), &at);
 	if (IS_ERR(be)) {
 		if (PTR_ERR(be) == -EEXIST)
 			NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[BPFLB_BACKEND_A_ADDR],
@@ -164,7 +164,8 @@ static int put_conf(struct sk_buff *msg, const struct bpflb_backend_conf *conf)
 {
 	if (nla_put_u32(msg, BPFLB_BACKEND_A_WEIGHT, conf->weight) ||
 	    (conf->local && nla_put_flag(msg, BPFLB_BACKEND_A_LOCAL)) ||
-	    (conf->node && bpflb_nl_put_addr(msg, BPFLB_BACKEND_A_NODE, &conf->node->addr)))
+	    (conf->node && bpflb_nl_put_addr(msg, BPFLB_BACKEND_A_NODE, conf->node->key.family,
+						  &conf->node->key.addr)))
 		return -EMSGSIZE;
 	return 0;
 }
@@ -194,7 +195,7 @@ static int backend_fill(struct sk_buff *msg, const struct bpflb_nl_head *head,
 	if (nla_put_u64_64bit(msg, BPFLB_BACKEND_A_GENERATION, bn->generation,
 			      BPFLB_BACKEND_A_PAD) ||
 	    nla_put_string(msg, BPFLB_BACKEND_A_SERVICE, be->key.svc->key.name) ||
-	    bpflb_nl_put_addr(msg, BPFLB_BACKEND_A_ADDR, &be->key.at.addr) ||
+	    bpflb_nl_put_addr(msg, BPFLB_BACKEND_A_ADDR, be->key.family, &be->key.at.addr) ||
 	    nla_put_be16(msg, BPFLB_BACKEND_A_PORT, be->key.at.port) ||
 	    put_conf(msg, next ? &be->next : &be->cur) ||
 	    (head->portid && put_state(msg, be))) {

@@ -21,7 +21,7 @@ static struct bpflb_node *find_node(struct bpflb_net *bn, struct genl_info *info
 
 	if (err)
 		return ERR_PTR(err);
-	node = bpflb_node_find(bn, &addr);
+	node = bpflb_node_find(bn, bpflb_nl_family(info->attrs[BPFLB_NODE_A_ADDR]), &addr);
 	if (node && (next ? node->next_live : node->live))
 		return node;
 	NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[BPFLB_NODE_A_ADDR],
@@ -37,7 +37,7 @@ static int node_add(struct bpflb_net *bn, struct genl_info *info)
 
 	if (err)
 		return err;
-	node = bpflb_node_make(bn, &addr);
+	node = bpflb_node_make(bn, bpflb_nl_family(info->attrs[BPFLB_NODE_A_ADDR]), &addr);
 	if (PTR_ERR_OR_ZERO(node) == -EEXIST)
 		NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[BPFLB_NODE_A_ADDR],
 				    "this node is known already");
@@ -79,7 +79,7 @@ static int node_fill(struct sk_buff *msg, const struct bpflb_nl_head *head,
 	if (!hdr)
 		return -EMSGSIZE;
 	if (nla_put_u64_64bit(msg, BPFLB_NODE_A_GENERATION, bn->generation, BPFLB_NODE_A_PAD) ||
-	    bpflb_nl_put_addr(msg, BPFLB_NODE_A_ADDR, &node->addr) ||
+	    bpflb_nl_put_addr(msg, BPFLB_NODE_A_ADDR, node->key.family, &node->key.addr) ||
 	    (node->self && nla_put_flag(msg, BPFLB_NODE_A_SELF)) ||
 	    (head->portid && nla_put_u32(msg, BPFLB_NODE_A_BACKENDS, node->backends))) {
 		genlmsg_cancel(msg, hdr);

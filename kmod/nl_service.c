@@ -58,7 +58,6 @@ static int get_frontend(const struct nlattr *nest, u8 proto, struct bpflb_fronte
 	if (err)
 		return err;
 	memset(key, 0, sizeof(*key));
-	key->family = NFPROTO_IPV4;
 	key->proto = proto;
 	if (!tb[BPFLB_FRONTEND_A_PORT] || !nla_get_be16(tb[BPFLB_FRONTEND_A_PORT])) {
 		NL_SET_ERR_MSG_ATTR(extack, nest, "a service's address needs a port of 1 to 65535");
@@ -67,6 +66,7 @@ static int get_frontend(const struct nlattr *nest, u8 proto, struct bpflb_fronte
 	key->at.port = nla_get_be16(tb[BPFLB_FRONTEND_A_PORT]);
 	if (!tb[BPFLB_FRONTEND_A_ADDR])
 		return 0;
+	key->family = bpflb_nl_family(tb[BPFLB_FRONTEND_A_ADDR]);
 	return bpflb_nl_get_addr(tb[BPFLB_FRONTEND_A_ADDR], &key->at.addr, extack);
 }
 
@@ -219,8 +219,9 @@ static int put_frontends(struct sk_buff *msg, const struct bpflb_frontends *fes)
 		const struct bpflb_frontend_key *key = &fes->fe[i]->key;
 		struct nlattr *nest = nla_nest_start(msg, BPFLB_SERVICE_A_FRONTEND);
 
-		if (!nest || (key->at.addr.ip &&
-			      bpflb_nl_put_addr(msg, BPFLB_FRONTEND_A_ADDR, &key->at.addr)) ||
+		if (!nest || (bpflb_frontend_has_addr(key) &&
+			      bpflb_nl_put_addr(msg, BPFLB_FRONTEND_A_ADDR, key->family,
+						&key->at.addr)) ||
 		    nla_put_be16(msg, BPFLB_FRONTEND_A_PORT, key->at.port))
 			return -EMSGSIZE;
 		nla_nest_end(msg, nest);

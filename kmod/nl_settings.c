@@ -212,9 +212,11 @@ static int put_lists(struct sk_buff *msg, const struct bpflb_settings *s)
 	int i, err = 0;
 
 	for (i = 0; !err && i < s->snat[0].n; i++)
-		err = nla_put_in_addr(msg, BPFLB_SETTINGS_A_SNAT_ADDR, s->snat[0].addr[i].ip);
+		err = bpflb_nl_put_addr(msg, BPFLB_SETTINGS_A_SNAT_ADDR, NFPROTO_IPV4,
+					&s->snat[0].addr[i]);
 	for (i = 0; !err && i < s->snat[1].n; i++)
-		err = nla_put_in6_addr(msg, BPFLB_SETTINGS_A_SNAT_ADDR, &s->snat[1].addr[i].in6);
+		err = bpflb_nl_put_addr(msg, BPFLB_SETTINGS_A_SNAT_ADDR, NFPROTO_IPV6,
+					&s->snat[1].addr[i]);
 	for (i = 0; !err && i < s->n_dsr_device; i++)
 		err = nla_put_string(msg, BPFLB_SETTINGS_A_DSR_DEVICE, s->dsr_device[i]);
 	return err;

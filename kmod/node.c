@@ -3,7 +3,10 @@
 #include <linux/if_arp.h>
 #include <linux/slab.h>
 #include <net/arp.h>
+#include <net/ip6_route.h>
+#include <net/ndisc.h>
 #include <net/neighbour.h>
+#include <net/route.h>
 
 #include "backend.h"
 #include "netns.h"
@@ -12,40 +15,54 @@
 
 const struct rhashtable_params bpflb_node_params = {
 	.head_offset = offsetof(struct bpflb_node, hash),
-	.key_offset = offsetof(struct bpflb_node, addr),
-	.key_len = sizeof_field(struct bpflb_node, addr),
+	.key_offset = offsetof(struct bpflb_node, key),
+	.key_len = sizeof_field(struct bpflb_node, key),
 	.automatic_shrinking = true,
 };
 
 /**
  * bpflb_node_find() - a node that is in force or in the open transaction
  * @bn: namespace
+ * @family: of the address
  * @addr: its address
  *
  * Context: bpflb_net.lock, or RCU; the caller looks at live or next_live.
  */
-struct bpflb_node *bpflb_node_find(struct bpflb_net *bn, const union nf_inet_addr *addr)
+struct bpflb_node *bpflb_node_find(struct bpflb_net *bn, u8 family,
+				   const union nf_inet_addr *addr)
 {
-	return rhashtable_lookup_fast(&bn->nodes, addr, bpflb_node_params);
+	const struct bpflb_node_key key = { *addr, family };
+
+	return rhashtable_lookup_fast(&bn->nodes, &key, bpflb_node_params);
 }
 
 /**
  * bpflb_node_is_live() - is it the address of a configured node?
  * @bn: namespace
+ * @family: of the address
  * @addr: the address
  *
  * Context: RCU.
  */
-bool bpflb_node_is_live(struct bpflb_net *bn, const union nf_inet_addr *addr)
+bool bpflb_node_is_live(struct bpflb_net *bn, u8 family, const union nf_inet_addr *addr)
 {
-	const struct bpflb_node *node = rhashtable_lookup(&bn->nodes, addr, bpflb_node_params);
+	const struct bpflb_node_key key = { *addr, family };
+	const struct bpflb_node *node = rhashtable_lookup(&bn->nodes, &key, bpflb_node_params);
 
 	return node && READ_ONCE(node->live);
 }
 
-static bool neigh_has_mac(struct net_device *dev, __be32 addr, const u8 *mac)
+/* What the device knows the node as; no reference. */
+static struct neighbour *neighbour_of(struct net_device *dev, const struct bpflb_node *node)
 {
-	struct neighbour *n = __ipv4_neigh_lookup_noref(dev, (__force u32)addr);
+	if (node->key.family == NFPROTO_IPV6)
+		return __ipv6_neigh_lookup_noref(dev, &node->key.addr.in6);
+	return __ipv4_neigh_lookup_noref(dev, (__force u32)node->key.addr.ip);
+}
+
+static bool neigh_has_mac(struct net_device *dev, const struct bpflb_node *node, const u8 *mac)
+{
+	struct neighbour *n = neighbour_of(dev, node);
 	u8 ha[MAX_ADDR_LEN];
 
 	if (!n || !(READ_ONCE(n->nud_state) & NUD_VALID))
@@ -60,8 +77,9 @@ static bool neigh_has_mac(struct net_device *dev, __be32 addr, const u8 *mac)
  * @skb: the packet, in PREROUTING
  *
  * By the source MAC: that of a node in the neighbour table of the device the
- * frame came in by. A node that is not on that link, or that this one has never
- * spoken with, is not recognised.
+ * frame came in by. A node that is not on that link is not recognised. One that
+ * this node has not spoken with may not be known yet: then all nodes are asked
+ * for, so that what its sender repeats is recognised.
  *
  * Context: RCU, bottom halves off.
  */
@@ -75,9 +93,88 @@ bool bpflb_node_sent_frame(struct bpflb_net *bn, const struct sk_buff *skb)
 		return false;
 	mac = eth_hdr(skb)->h_source;
 	list_for_each_entry_rcu(node, &bn->node_list, all)
-		if (READ_ONCE(node->live) && neigh_has_mac(skb->dev, node->addr.ip, mac))
+		if (READ_ONCE(node->live) && neigh_has_mac(skb->dev, node, mac))
 			return true;
+	bpflb_node_ask(bn);
 	return false;
+}
+
+/* The route to a node, a reference; NULL if it is not on a link of this one. */
+static struct dst_entry *route_on_link(struct net *net, const struct bpflb_node_key *key)
+{
+	struct dst_entry *dst;
+	bool near;
+
+	if (key->family == NFPROTO_IPV6) {
+		struct flowi6 fl6 = { .daddr = key->addr.in6 };
+
+		dst = ip6_route_output(net, NULL, &fl6);
+		near = !dst->error &&
+		       !(container_of(dst, struct rt6_info, dst)->rt6i_flags & RTF_GATEWAY);
+	} else {
+		struct flowi4 fl4 = { .daddr = key->addr.ip };
+		struct rtable *rt = ip_route_output_key(net, &fl4);
+
+		if (IS_ERR(rt))
+			return NULL;
+		dst = &rt->dst;
+		near = !rt->rt_gw_family;
+	}
+	if (near && !(dst->dev->flags & IFF_LOOPBACK))
+		return dst;
+	dst_release(dst);
+	return NULL;
+}
+
+static void resolve(struct net *net, const struct bpflb_node *node)
+{
+	struct dst_entry *dst = route_on_link(net, &node->key);
+	struct neighbour *n;
+
+	if (!dst)
+		return;
+	n = dst_neigh_lookup(dst, &node->key.addr);
+	if (n && !(READ_ONCE(n->nud_state) & NUD_VALID))
+		neigh_event_send(n, NULL);
+	if (n)
+		neigh_release(n);
+	dst_release(dst);
+}
+
+/**
+ * bpflb_node_resolve() - get to know the MACs of all nodes that are on a link
+ * @work: bpflb_net.resolve
+ *
+ * Context: process.
+ */
+void bpflb_node_resolve(struct work_struct *work)
+{
+	struct bpflb_net *bn = container_of(work, struct bpflb_net, resolve.work);
+	const struct bpflb_node *node;
+
+	rcu_read_lock();
+	local_bh_disable();
+	list_for_each_entry_rcu(node, &bn->node_list, all)
+		if (READ_ONCE(node->live) && !READ_ONCE(node->self))
+			resolve(bn->net, node);
+	local_bh_enable();
+	rcu_read_unlock();
+	bn->resolved = jiffies;
+}
+
+/**
+ * bpflb_node_ask() - have the MACs of all nodes looked for, at most once a second
+ * @bn: namespace
+ *
+ * Context: any.
+ */
+void bpflb_node_ask(struct bpflb_net *bn)
+{
+	unsigned long next = READ_ONCE(bn->resolved) + HZ;
+
+	if (!READ_ONCE(bn->dying))
+		schedule_delayed_work(&bn->resolve,
+				      time_before(jiffies, next) ? next - jiffies : 0);
 }
 
 /**
@@ -94,14 +191,16 @@ void bpflb_node_touch(struct bpflb_net *bn, struct bpflb_node *node)
 /**
  * bpflb_node_make() - a node for the open transaction
  * @bn: namespace
+ * @family: of the address
  * @addr: its address
  *
  * Context: process, bpflb_net.lock. Return: the node, or ERR_PTR: -EEXIST,
  * -ENOSPC, -ENOMEM.
  */
-struct bpflb_node *bpflb_node_make(struct bpflb_net *bn, const union nf_inet_addr *addr)
+struct bpflb_node *bpflb_node_make(struct bpflb_net *bn, u8 family,
+				   const union nf_inet_addr *addr)
 {
-	struct bpflb_node *node = bpflb_node_find(bn, addr);
+	struct bpflb_node *node = bpflb_node_find(bn, family, addr);
 	int err;
 
 	if (node) {
@@ -117,9 +216,9 @@ struct bpflb_node *bpflb_node_make(struct bpflb_net *bn, const union nf_inet_add
 	node = kzalloc(sizeof(*node), GFP_KERNEL_ACCOUNT);
 	if (!node)
 		return ERR_PTR(-ENOMEM);
-	node->addr = *addr;
+	node->key = (struct bpflb_node_key){ *addr, family };
 	node->id = ++bn->last_node_id;
-	node->self = bpflb_addr_is_own(bn->net, addr);
+	node->self = bpflb_addr_is_own(bn->net, family, addr);
 	INIT_LIST_HEAD(&node->dirty);
 	err = rhashtable_insert_fast(&bn->nodes, &node->hash, bpflb_node_params);
 	if (err) {
@@ -168,6 +267,8 @@ void bpflb_node_settle(struct bpflb_net *bn, struct bpflb_node *node, bool keep_
 	if (keep_next) {
 		bn->n_nodes += node->next_live - node->live;
 		WRITE_ONCE(node->live, node->next_live);
+		if (node->live)
+			bpflb_node_ask(bn);
 	} else {
 		node->next_live = node->live;
 	}

@@ -6,12 +6,19 @@
 #include <linux/bits.h>
 #include <linux/netfilter.h>
 #include <linux/rhashtable.h>
+#include <linux/workqueue.h>
 
 /* Of one namespace: some times what the largest clusters have. */
 #define BPFLB_NODES_MAX		BIT(16)
 
 struct bpflb_net;
 struct sk_buff;
+
+/** struct bpflb_node_key - @addr and its @family, as wide as to leave no padding */
+struct bpflb_node_key {
+	union nf_inet_addr addr;
+	u32 family;
+};
 
 /**
  * struct bpflb_node - a node that notes are sent to and believed from
@@ -20,7 +27,7 @@ struct sk_buff;
  * @dirty: in bpflb_txn.nodes, if it changes in the open transaction
  * @rcu: to free it
  * @id: number, rising along bpflb_net.node_list
- * @addr: its address, the key
+ * @key: its address
  * @self: it is an address of this node
  * @live: packets see it
  * @next_live: @live after the open transaction
@@ -32,7 +39,7 @@ struct bpflb_node {
 	struct list_head dirty;
 	struct rcu_head rcu;
 	u32 id;
-	union nf_inet_addr addr;
+	struct bpflb_node_key key;
 	bool self;
 	bool live;
 	bool next_live;
@@ -42,12 +49,16 @@ struct bpflb_node {
 extern const struct rhashtable_params bpflb_node_params;
 
 /* The packet path */
-bool bpflb_node_is_live(struct bpflb_net *bn, const union nf_inet_addr *addr);
+bool bpflb_node_is_live(struct bpflb_net *bn, u8 family, const union nf_inet_addr *addr);
 bool bpflb_node_sent_frame(struct bpflb_net *bn, const struct sk_buff *skb);
 
 /* The control plane; all with bpflb_net.lock held */
-struct bpflb_node *bpflb_node_find(struct bpflb_net *bn, const union nf_inet_addr *addr);
-struct bpflb_node *bpflb_node_make(struct bpflb_net *bn, const union nf_inet_addr *addr);
+struct bpflb_node *bpflb_node_find(struct bpflb_net *bn, u8 family,
+				   const union nf_inet_addr *addr);
+struct bpflb_node *bpflb_node_make(struct bpflb_net *bn, u8 family,
+				   const union nf_inet_addr *addr);
+void bpflb_node_resolve(struct work_struct *work);
+void bpflb_node_ask(struct bpflb_net *bn);
 int bpflb_node_remove(struct bpflb_net *bn, struct bpflb_node *node);
 void bpflb_node_touch(struct bpflb_net *bn, struct bpflb_node *node);
 void bpflb_node_settle(struct bpflb_net *bn, struct bpflb_node *node, bool keep_next);

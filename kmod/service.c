@@ -53,12 +53,12 @@ static struct bpflb_service *service_at(struct bpflb_net *bn, const struct bpflb
 	return fe ? rcu_dereference(fe->service) : NULL;
 }
 
-static struct bpflb_service *service_at_node_port(struct bpflb_net *bn, __be16 port, u8 family,
-						  u8 proto)
+/* A node port is of both families. */
+static struct bpflb_service *service_at_node_port(struct bpflb_net *bn, __be16 port, u8 proto)
 {
 	struct bpflb_endpoint at = { .port = port };
 
-	return service_at(bn, &at, family, proto);
+	return service_at(bn, &at, NFPROTO_UNSPEC, proto);
 }
 
 /* 0.0.0.0 and :: are how node ports are found, and no address of a service. */
@@ -93,8 +93,8 @@ struct bpflb_service *bpflb_service_for(struct bpflb_net *bn, const struct bpflb
 	}
 	if (!test_bit(ntohs(t->dst.port), bn->ports[BPFLB_PORTS_NODE]))
 		return NULL;
-	svc = service_at_node_port(bn, t->dst.port, t->family, t->proto);
-	return svc && bpflb_addr_is_own(bn->net, &t->dst.addr) ? svc : NULL;
+	svc = service_at_node_port(bn, t->dst.port, t->proto);
+	return svc && bpflb_addr_is_own(bn->net, t->family, &t->dst.addr) ? svc : NULL;
 }
 
 /**
@@ -116,9 +116,10 @@ struct bpflb_service *bpflb_service_of_note(struct bpflb_net *bn, const struct b
 	svc = service_at(bn, at, t->family, t->proto);
 	if (svc)
 		return svc;
-	if (!bpflb_node_is_live(bn, &at->addr) && !bpflb_addr_is_own(bn->net, &at->addr))
+	if (!bpflb_node_is_live(bn, t->family, &at->addr) &&
+	    !bpflb_addr_is_own(bn->net, t->family, &at->addr))
 		return NULL;
-	return service_at_node_port(bn, at->port, t->family, t->proto);
+	return service_at_node_port(bn, at->port, t->proto);
 }
 
 /* A packet may still count its drop. */
@@ -263,8 +264,8 @@ static struct bpflb_frontend *frontend_get(struct bpflb_net *bn,
 	fe->key = *key;
 	INIT_LIST_HEAD(&fe->dirty);
 	/* It stays set: a packet that is looked up in vain costs little. */
-	set_bit(ntohs(key->at.port), bn->ports[key->at.addr.ip ? BPFLB_PORTS_ADDRESS :
-								 BPFLB_PORTS_NODE]);
+	set_bit(ntohs(key->at.port), bn->ports[bpflb_frontend_has_addr(key) ? BPFLB_PORTS_ADDRESS :
+								       BPFLB_PORTS_NODE]);
 	err = rhashtable_insert_fast(&bn->frontends, &fe->hash, bpflb_frontend_params);
 	if (err) {
 		kfree(fe);

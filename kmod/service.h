@@ -25,7 +25,7 @@ struct nlattr;
  * struct bpflb_frontend_key - what a client's packet is for
  * @at: address and port; the address 0: a node port
  * @proto: IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP
- * @family: NFPROTO_IPV4
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6; NFPROTO_UNSPEC: a node port, of both
  * @zero: no padding, it is hashed as bytes
  */
 struct bpflb_frontend_key {
@@ -34,6 +34,11 @@ struct bpflb_frontend_key {
 	u8 family;
 	u16 zero;
 };
+
+static inline bool bpflb_frontend_has_addr(const struct bpflb_frontend_key *key)
+{
+	return key->family != NFPROTO_UNSPEC;
+}
 
 /**
  * struct bpflb_frontend - one address of a service
