@@ -11,7 +11,7 @@ import socket
 import subprocess
 
 from net import module, ns
-from net.cluster import LBADM
+from net.cluster import LBADM, Cluster
 from net.ktap import check, equal, eventually
 
 NET = "2001:db8:%s::%s"
@@ -30,22 +30,29 @@ ROUTES = (("client", "default", NET % ("c", "1")), ("local", "default", NET % ("
           ("n2", "default", N1))
 
 
+def at(place):
+    """The namespace: other tests' clusters in this guest have an n1, too."""
+    return f"six-{place}"
+
+
 def ip(place, line):
-    subprocess.run(["ip", "-n", place, *line.split()], check=True, timeout=20)
+    subprocess.run(["ip", "-n", at(place), *line.split()], check=True, timeout=20)
 
 
 class Net:
     """Made by the first test; its servers are sockets of this program."""
 
     def __init__(self):
+        if Cluster.current:     # its programs go with it
+            Cluster.current.close()
         module.reload()
         for place in PLACES:
-            ns.create(place)
-            ns.sysctl(place, {"ipv6/conf/all/forwarding": int(place in ("n1", "n2")),
+            ns.create(at(place))
+            ns.sysctl(at(place), {"ipv6/conf/all/forwarding": int(place in ("n1", "n2")),
                               "ipv6/conf/default/accept_dad": 0})
             ip(place, "link set lo up")
         for a, a_addr, b, b_addr in LINKS:
-            ip(a, f"link add {b} type veth peer name {a} netns {b}")
+            ip(a, f"link add {b} type veth peer name {a} netns {at(b)}")
             for place, peer, addr in ((a, b, a_addr), (b, a, b_addr)):
                 ip(place, f"addr add {addr}/64 dev {peer} nodad")
                 ip(place, f"link set {peer} up")
@@ -57,7 +64,7 @@ class Net:
 
     @staticmethod
     def server(where, addr, kind):
-        sock = ns.make_socket(where, socket.AF_INET6, kind)
+        sock = ns.make_socket(at(where), socket.AF_INET6, kind)
         sock.bind((addr, 8080))
         sock.settimeout(5)
         if kind == socket.SOCK_STREAM:
@@ -65,7 +72,7 @@ class Net:
         return sock
 
     def lbadm(self, node, line, text=None):
-        p = subprocess.run([LBADM, "-n", node, *line.split()], input=text, capture_output=True,
+        p = subprocess.run([LBADM, "-n", at(node), *line.split()], input=text, capture_output=True,
                            text=True, check=False, timeout=20)
         check(not p.returncode, f"{node}: lbadm {line}: {p.stderr}")
         return p.stdout
@@ -98,7 +105,7 @@ def seen_source(mode, proto, where):
 
 
 def tcp(net, where, to, want):
-    with ns.make_socket("client", socket.AF_INET6, socket.SOCK_STREAM) as c:
+    with ns.make_socket(at("client"), socket.AF_INET6, socket.SOCK_STREAM) as c:
         c.settimeout(10)
         c.connect(to)
         server, peer = net.servers[where, "tcp"].accept()
@@ -115,7 +122,7 @@ def tcp(net, where, to, want):
 def udp(net, where, to, want):
     """The first datagram may be lost: a note's sender has to be known first."""
     server = net.servers[where, "udp"]
-    with ns.make_socket("client", socket.AF_INET6, socket.SOCK_DGRAM) as c:
+    with ns.make_socket(at("client"), socket.AF_INET6, socket.SOCK_DGRAM) as c:
         c.settimeout(5)
 
         def asked(word=b"hello"):
