@@ -118,7 +118,8 @@ static __always_inline bool send(struct bpflb_net *bn, struct sk_buff *skb, bool
 
 	if (!dst || skb->skb_iif != READ_ONCE(way->iif) ||
 	    bpflb_is_too_big(skb, READ_ONCE(way->mtu)) || !is_ordinary(skb, ip_hdr(skb), tcp) ||
-	    !(BIT(READ_ONCE(flow->state)) & BPFLB_BYPASS_STATES) || !bpflb_bypass_is_allowed(bn, flow) || !bpflb_bypass_is_good(flow))
+	    !(BIT(READ_ONCE(flow->state)) & BPFLB_BYPASS_STATES) ||
+	    !bpflb_bypass_is_allowed(bn, flow) || !bpflb_bypass_is_good(flow))
 		return false;
 	/* UDP goes to another backend when its own is removed, or moves. */
 	if (!tcp && !bpflb_backend_keeps(flow->be, flow->kind))

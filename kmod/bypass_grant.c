@@ -69,6 +69,7 @@ static bool conntrack_agrees(struct bpflb_flow *flow, const struct sk_buff *skb)
 {
 	enum ip_conntrack_info info;
 	struct nf_conn *ct = nf_ct_get(skb, &info);
+	unsigned long half;
 	u16 refresh;
 
 	if (!ct)
@@ -90,8 +91,8 @@ static bool conntrack_agrees(struct bpflb_flow *flow, const struct sk_buff *skb)
 		if (!established)
 			return false;
 	}
-	refresh = bpflb_refresh_now() + min_t(unsigned long, nf_ct_expires(ct) / 2 / BPFLB_REFRESH_TICK,
-					BPFLB_REFRESH_MAX);
+	half = nf_ct_expires(ct) / 2 / BPFLB_REFRESH_TICK;
+	refresh = bpflb_refresh_now() + min_t(unsigned long, half, BPFLB_REFRESH_MAX);
 	WRITE_ONCE(flow->refresh, refresh ?: 1);
 	return true;
 }

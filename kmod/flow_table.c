@@ -106,15 +106,15 @@ bool bpflb_flow_clashes(const struct bpflb_flow *flow, const struct bpflb_flow *
 
 static u32 tuple_hash(const struct bpflb_tuple *t, u32 ns)
 {
+	struct bpflb_key4 k4;
+	struct bpflb_key6 k6;
+
 	if (t->family == NFPROTO_IPV6) {
-		struct bpflb_key6 k = bpflb_key6_of_tuple(t, ns);
-
-		return bpflb_key6_hash(&k, &bpflb_flow_secret);
-	} else {
-		struct bpflb_key4 k = bpflb_key4_of_tuple(t, ns);
-
-		return bpflb_key4_hash(&k, &bpflb_flow_secret);
+		k6 = bpflb_key6_of_tuple(t, ns);
+		return bpflb_key6_hash(&k6, &bpflb_flow_secret);
 	}
+	k4 = bpflb_key4_of_tuple(t, ns);
+	return bpflb_key4_hash(&k4, &bpflb_flow_secret);
 }
 
 static u32 flow_hash(const struct bpflb_flow *flow, enum bpflb_key key)
@@ -127,15 +127,15 @@ static u32 flow_hash(const struct bpflb_flow *flow, enum bpflb_key key)
 
 static struct bpflb_match find(const struct bpflb_tuple *t, u32 ns, u32 hash, bool only_mid)
 {
+	struct bpflb_key4 k4;
+	struct bpflb_key6 k6;
+
 	if (t->family == NFPROTO_IPV6) {
-		struct bpflb_key6 k = bpflb_key6_of_tuple(t, ns);
-
-		return bpflb_flow_find6(&k, hash, only_mid);
-	} else {
-		struct bpflb_key4 k = bpflb_key4_of_tuple(t, ns);
-
-		return bpflb_flow_find4(&k, hash, only_mid);
+		k6 = bpflb_key6_of_tuple(t, ns);
+		return bpflb_flow_find6(&k6, hash, only_mid);
 	}
+	k4 = bpflb_key4_of_tuple(t, ns);
+	return bpflb_flow_find4(&k4, hash, only_mid);
 }
 
 /**

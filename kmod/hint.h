@@ -87,7 +87,8 @@ static inline const struct bpflb_hint *bpflb_hint_get(const struct sk_buff *skb,
 	const struct bpflb_hint *hint = this_cpu_ptr(&bpflb_hint);
 
 	if (hint->skb != skb || jiffies - hint->when || hint->ipv6 ||
-	    hint->k.addrs != k->addrs || hint->k.ports != k->ports || hint->k.ns_proto != k->ns_proto)
+	    hint->k.addrs != k->addrs || hint->k.ports != k->ports ||
+	    hint->k.ns_proto != k->ns_proto)
 		return NULL;
 	return hint;
 }

@@ -110,7 +110,8 @@ bool bpflb_packet_parse6(const struct sk_buff *skb, struct bpflb_packet *pkt)
 		.dst = { .addr = { .in6 = ip6h->daddr } },
 	};
 	pkt->thoff = skb_network_offset(skb) + sizeof(*ip6h);
-	for (n = 0; nexthdr == NEXTHDR_HOP || nexthdr == NEXTHDR_DEST || nexthdr == NEXTHDR_ROUTING; n++)
+	for (n = 0; nexthdr == NEXTHDR_HOP || nexthdr == NEXTHDR_DEST ||
+		    nexthdr == NEXTHDR_ROUTING; n++)
 		if (n == EXTENSIONS_MAX || !skip_extension(skb, &pkt->thoff, &nexthdr))
 			return false;
 	return parse_transport(skb, pkt, nexthdr);
