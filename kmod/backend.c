@@ -129,7 +129,8 @@ void bpflb_backend_remove(struct bpflb_backend *be)
 
 static bool conf_equal(const struct bpflb_backend_conf *a, const struct bpflb_backend_conf *b)
 {
-	return a->weight == b->weight && a->local == b->local && a->node == b->node;
+	return a->weight == b->weight && a->state == b->state && a->local == b->local &&
+	       a->node == b->node;
 }
 
 /**

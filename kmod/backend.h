@@ -21,11 +21,13 @@ struct bpflb_service;
 /**
  * struct bpflb_backend_conf - what BACKEND_SET can change
  * @weight: 0: no new flows
+ * @state: enum bpflb_backend_state
  * @local: said to be on this node
  * @node: the node it is on, or NULL
  */
 struct bpflb_backend_conf {
 	u32 weight;
+	u8 state;
 	bool local;
 	struct bpflb_node *node;
 };
@@ -54,14 +56,15 @@ struct bpflb_backend_key {
  * @id: number, unique in the namespace, rising along @list
  * @live: new flows may come; read by packets
  * @here: on this node; read by packets
- * @bypass: its service's; read by packets
+ * @bypass: its service's, unless it is down; read by packets
+ * @down: its flows have no server; read by packets
  * @next_live: @live after the open transaction
  * @next_here: @here after the commit that is under way
  * @cur: in force
  * @next: after the open transaction
  *
- * All but @counters and @ref, and for packets @live, @here and @bypass:
- * bpflb_net.lock. What each packet reads is in a cache line of its own, away from
+ * All but @counters and @ref, and for packets @live, @here, @bypass and
+ * @down: bpflb_net.lock. What each packet reads is in a cache line of its own, away from
  * @ref, which each new flow writes.
  */
 struct bpflb_backend {
@@ -77,6 +80,7 @@ struct bpflb_backend {
 	bool live;
 	bool here;
 	bool bypass;
+	bool down;
 	bool next_live;
 	bool next_here;
 

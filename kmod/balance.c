@@ -7,6 +7,7 @@
 #include "balance.h"
 #include "flow.h"
 #include "netns.h"
+#include "reject.h"
 #include "sched.h"
 #include "service.h"
 #include "stats.h"
@@ -177,10 +178,10 @@ unsigned int bpflb_balance(struct bpflb_net *bn, struct bpflb_service *svc, stru
 	if (pkt->tcp_flags & BPFLB_TCP_RST)
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NO_FLOW);
 	slot = choose(v);
+	if (!v->sched.n)
+		return bpflb_reject_no_backend(bn, svc, skb, pkt);
 	if (!slot)
-		return bpflb_drop(bn, svc, skb, v->policy == BPFLB_POLICY_LOCAL ?
-						BPFLB_DROP_NO_LOCAL_BACKEND :
-						BPFLB_DROP_NO_BACKEND);
+		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NO_LOCAL_BACKEND);
 	reason = make_flow(bn, slot->be, pkt, flow_kind(bn, slot, pkt), &m);
 	if (reason != BPFLB_NO_DROP)
 		return bpflb_drop(bn, svc, skb, reason);

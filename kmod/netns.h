@@ -9,6 +9,7 @@
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
+#include "reject.h"
 #include "settings.h"
 #include "txn.h"
 
@@ -27,6 +28,7 @@ struct bpflb_net_counters;
  * @nodes: struct bpflb_node, by address
  * @snat_pools: struct bpflb_snat_pool, by backend and source address
  * @counters: drops and notes
+ * @reject_limit: of ICMP errors
  * @flows: how many there are
  * @snat_told: jiffies of the last event of exhausted ports; 0: none yet
  * @lock: for all that follows, and every change of the above but @flows
@@ -59,6 +61,7 @@ struct bpflb_net {
 	struct rhashtable nodes;
 	struct rhashtable snat_pools;
 	struct bpflb_net_counters __percpu *counters;
+	struct bpflb_reject_limit reject_limit;
 	struct percpu_counter flows;
 	u32 snat_told;
 

@@ -376,7 +376,8 @@ static void version_fill(struct bpflb_version *v, const struct bpflb_service *sv
 	list_for_each_entry(be, &svc->backends, list) {
 		u32 i = v->sched.n;
 
-		if (!be->next_live || !be->next.weight || be->next_here != here)
+		if (!be->next_live || !be->next.weight || be->next_here != here ||
+		    be->next.state != BPFLB_BACKEND_ACTIVE)
 			continue;
 		v->slot[i].be = (struct bpflb_backend *)be;
 		v->slot[i].where = backend_where(be);
@@ -440,7 +441,9 @@ void bpflb_service_switch(struct bpflb_service *svc)
 	svc->n_here = 0;
 	list_for_each_entry(be, &svc->backends, list) {
 		WRITE_ONCE(be->here, be->next_here);
-		WRITE_ONCE(be->bypass, svc->next.bypass);
+		WRITE_ONCE(be->down, be->next.state == BPFLB_BACKEND_DOWN);
+		/* What bypasses must not miss that its backend is down. */
+		WRITE_ONCE(be->bypass, svc->next.bypass && !be->down);
 		svc->n_here += be->next_here;
 	}
 	old = rcu_replace_pointer(svc->version, svc->next_version,

@@ -23,6 +23,7 @@ struct bpflb_snat_addrs {
  * @mode_origin: enum bpflb_mode_origin
  * @dsr_sender: enum bpflb_dsr_sender
  * @bypass: packets may go past the stack
+ * @no_backend: enum bpflb_no_backend
  * @n_dsr_device: how many @dsr_device
  * @flows_max: bound of the namespace's flows
  * @timeout: seconds, by enum bpflb_flow_state
@@ -39,6 +40,7 @@ struct bpflb_settings {
 	u8 mode_origin;
 	u8 dsr_sender;
 	u8 bypass;
+	u8 no_backend;
 	u8 n_dsr_device;
 	u32 flows_max;
 	u32 timeout[__BPFLB_STATE_MAX];

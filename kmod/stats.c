@@ -98,6 +98,7 @@ static const char * const drop_name[] = {
 	[BPFLB_DROP_NOTE_SENDER]	= "note-sender",
 	[BPFLB_DROP_NOTE_SERVICE]	= "note-service",
 	[BPFLB_DROP_REROUTE]		= "reroute",
+	[BPFLB_DROP_BACKEND_DOWN]	= "backend-down",
 };
 static_assert(ARRAY_SIZE(drop_name) == __BPFLB_DROP_MAX);
 
@@ -156,5 +157,15 @@ u64 bpflb_net_bypassed(const struct bpflb_net *bn)
 
 	for_each_possible_cpu(cpu)
 		sum += READ_ONCE(per_cpu_ptr(bn->counters, cpu)->bypassed);
+	return sum;
+}
+
+u64 bpflb_net_answers(const struct bpflb_net *bn)
+{
+	u64 sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(bn->counters, cpu)->answers);
 	return sum;
 }

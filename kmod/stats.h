@@ -46,12 +46,14 @@ struct bpflb_counters {
  * @notes_sent: DSR notes put on
  * @notes_taken: DSR notes believed and taken off
  * @bypassed: packets that took bypass
+ * @answers: ICMP errors and RSTs in a service's name
  */
 struct bpflb_net_counters {
 	unsigned long drops[__BPFLB_DROP_MAX];
 	unsigned long notes_sent;
 	unsigned long notes_taken;
 	unsigned long bypassed;
+	unsigned long answers;
 };
 
 struct bpflb_counters __percpu *bpflb_counters_get(struct bpflb_counters __percpu **where);
@@ -87,5 +89,6 @@ unsigned int bpflb_drop(struct bpflb_net *bn, struct bpflb_service *svc,
 u64 bpflb_net_drops(const struct bpflb_net *bn, enum bpflb_drop_reason reason);
 u64 bpflb_net_notes(const struct bpflb_net *bn, bool sent);
 u64 bpflb_net_bypassed(const struct bpflb_net *bn);
+u64 bpflb_net_answers(const struct bpflb_net *bn);
 
 #endif

@@ -13,6 +13,7 @@
 #include "dsr.h"
 #include "hint.h"
 #include "netns.h"
+#include "reject.h"
 #include "rewrite.h"
 #include "snat.h"
 #include "stats.h"
@@ -32,15 +33,16 @@ static unsigned int rewrite(struct sk_buff *skb, struct bpflb_packet *pkt,
  * @pkt: the packet
  *
  * Not if the flow has expired, if the packet opens a new connection and the
- * flow's is closing, or if it is UDP and the backend was removed or has left this
- * node; nor, of a flow that came by DSR, if it is a SYN without a note: then the
- * client speaks to the backend itself now.
+ * flow's is closing or its backend is down, or if it is UDP and the backend was
+ * removed, has left this node or is down; nor, of a flow that came by DSR, if it is
+ * a SYN without a note: then the client speaks to the backend itself now.
  *
  * Context: RCU.
  */
 bool bpflb_flow_serves(const struct bpflb_match *m, const struct bpflb_packet *pkt)
 {
 	const struct bpflb_flow *flow = m->flow;
+	const struct bpflb_backend *be = flow->be;
 
 	if (bpflb_flow_is_expired(flow))
 		return false;
@@ -49,8 +51,9 @@ bool bpflb_flow_serves(const struct bpflb_match *m, const struct bpflb_packet *p
 	if (m->role != BPFLB_ROLE_ORIG)
 		return true;
 	if (pkt->tuple.proto == IPPROTO_UDP)
-		return bpflb_backend_keeps(flow->be, flow->kind);
-	return !bpflb_packet_is_syn(pkt) || !bpflb_flow_is_closing(flow);
+		return bpflb_backend_keeps(be, flow->kind) && !READ_ONCE(be->down);
+	return !bpflb_packet_is_syn(pkt) ||
+	       !(READ_ONCE(be->down) || bpflb_flow_is_closing(flow));
 }
 
 /* The packet, client -> backend or back by now, will be looked up when it leaves. */
@@ -67,6 +70,9 @@ static unsigned int to_backend(struct sk_buff *skb, struct bpflb_packet *pkt,
 {
 	struct bpflb_tuple to;
 
+	/* What ends the connection anyway may pass: the server might be there after all. */
+	if (READ_ONCE(flow->be->down) && !(pkt->tcp_flags & BPFLB_TCP_RST))
+		return bpflb_reject_down(flow, skb, pkt);
 	bpflb_flow_saw(flow, pkt, false);
 	if (flow->kind == BPFLB_FLOW_DSR_OUT) {
 		unsigned int verdict = bpflb_dsr_send(flow->bn, skb, pkt, flow);

@@ -8,9 +8,9 @@
 #include "objects.h"
 
 #define WEIGHT_DEFAULT	1
-#define BACKEND_WORDS	"local, node, plain, weight"
+#define BACKEND_WORDS	"local, node, plain, weight, state"
 
-enum { SEEN_PLACE = 1, SEEN_WEIGHT = 2 };
+enum { SEEN_PLACE = 1, SEEN_WEIGHT = 2, SEEN_STATE = 4 };
 
 static int build_key(struct request *request, struct line *line, uint8_t command)
 {
@@ -64,6 +64,19 @@ static int build_weight(struct request *request, struct line *line, unsigned int
 	return code;
 }
 
+static int build_state(struct request *request, struct line *line, unsigned int *seen)
+{
+	unsigned int state;
+	int code;
+
+	code = args_once(line, seen, SEEN_STATE);
+	if (!code)
+		code = args_choice(line, "state", backend_state_names, &state);
+	if (!code)
+		request_u8(request, line->next - 1, BPFLB_BACKEND_A_STATE, state);
+	return code;
+}
+
 static int build_keywords(struct request *request, struct line *line)
 {
 	unsigned int seen = 0;
@@ -78,6 +91,8 @@ static int build_keywords(struct request *request, struct line *line)
 			code = build_place(request, line, BPFLB_BACKEND_A_PLAIN, &seen);
 		else if (line_take_word(line, "weight"))
 			code = build_weight(request, line, &seen);
+		else if (line_take_word(line, "state"))
+			code = build_state(request, line, &seen);
 		else
 			code = args_unknown(line, BACKEND_WORDS);
 	}
@@ -124,6 +139,7 @@ void backend_decode(const struct nlmsghdr *nlh, struct backend *backend)
 	attr_address(attrs[BPFLB_BACKEND_A_ADDR], &backend->endpoint.address);
 	backend->endpoint.port = attr_port(attrs[BPFLB_BACKEND_A_PORT]);
 	backend->weight = attr_u32(attrs[BPFLB_BACKEND_A_WEIGHT]);
+	backend->state = attr_u8(attrs[BPFLB_BACKEND_A_STATE]);
 	backend->local = attrs[BPFLB_BACKEND_A_LOCAL];
 	backend->here = attrs[BPFLB_BACKEND_A_HERE];
 	attr_address(attrs[BPFLB_BACKEND_A_NODE], &backend->node);
@@ -139,13 +155,14 @@ void backend_decode(const struct nlmsghdr *nlh, struct backend *backend)
  */
 void backend_json(struct json *json, const char *key, const struct backend *backend)
 {
-	char text[ADDRESS_ROOM];
+	char text[ADDRESS_ROOM], room[NAME_ROOM];
 
 	json_open(json, key, '{');
 	json_string(json, "service", backend->service);
 	json_string(json, "address", format_address(&backend->endpoint.address, text));
 	json_u64(json, "port", backend->endpoint.port);
 	json_u64(json, "weight", backend->weight);
+	json_string(json, "state", name_of(backend_state_names, backend->state, room));
 	json_bool(json, "local", backend->local);
 	if (backend->node.length)
 		json_string(json, "node", format_address(&backend->node, text));
@@ -165,7 +182,7 @@ void backend_json(struct json *json, const char *key, const struct backend *back
  */
 void backend_words(FILE *file, const struct backend *backend, bool defaults)
 {
-	char text[ENDPOINT_ROOM];
+	char text[ENDPOINT_ROOM], room[NAME_ROOM];
 
 	fprintf(file, "%s %s", backend->service, format_endpoint(&backend->endpoint, text));
 	if (backend->local)
@@ -174,6 +191,9 @@ void backend_words(FILE *file, const struct backend *backend, bool defaults)
 		fprintf(file, " node %s", format_address(&backend->node, text));
 	if (defaults || backend->weight != WEIGHT_DEFAULT)
 		fprintf(file, " weight %u", backend->weight);
+	if (defaults || backend->state != BPFLB_BACKEND_ACTIVE)
+		fprintf(file, " state %s",
+			name_of(backend_state_names, backend->state, room));
 }
 
 /**
@@ -224,7 +244,7 @@ void backend_list_json(struct json *json, const struct messages *messages)
 static void backend_row(struct table *table, const struct backend *backend)
 {
 	const struct counters *counters = &backend->counters;
-	char text[ENDPOINT_ROOM];
+	char text[ENDPOINT_ROOM], room[NAME_ROOM];
 
 	table_cell(table, "%s", backend->service);
 	table_cell(table, "%s", format_endpoint(&backend->endpoint, text));
@@ -234,6 +254,7 @@ static void backend_row(struct table *table, const struct backend *backend)
 	else
 		table_cell(table, "%s", backend->local || backend->here ? "local" : "plain");
 	table_cell(table, "%u", backend->weight);
+	table_cell(table, "%s", name_of(backend_state_names, backend->state, room));
 	table_cell(table, "%s", format_count(backend->flows, text));
 	table_cell(table, "%s", format_count(counters->flows, text));
 	table_cell(table, "%s", format_bytes(counters->bytes_in, text));
@@ -247,7 +268,7 @@ static void backend_row(struct table *table, const struct backend *backend)
 void backend_list_table(const struct messages *messages)
 {
 	static const char *const headers[] = {
-		"SERVICE", "BACKEND", "WHERE", ">WEIGHT", ">ACTIVE", ">FLOWS", ">IN", ">OUT",
+		"SERVICE", "BACKEND", "WHERE", ">WEIGHT", "STATE", ">ACTIVE", ">FLOWS", ">IN", ">OUT",
 		NULL
 	};
 	const struct nlmsghdr *nlh;
@@ -301,24 +322,34 @@ static int backend_run_list(struct context *context)
 	return code;
 }
 
+#define STATE_HELP \
+	"A backend is active, if nothing else is said. One that is draining keeps its\n" \
+	"flows and gets no new ones; so does one that is terminating, but it gets new\n" \
+	"ones while the service has no active backend to choose. One that is down loses\n" \
+	"its flows: TCP clients are answered by a RST, UDP goes to another backend.\n"
+
 static const struct command backend_commands[] = {
 	{
 		.verb = "add",
-		.args = "SERVICE ADDRESS:PORT [local | node ADDRESS | plain] [weight N]",
+		.args = "SERVICE ADDRESS:PORT [local | node ADDRESS | plain] [weight N]\n"
+			"    [state active|draining|down|terminating]",
 		.summary = "give a service another backend",
 		.help = "A backend that is 'local', or whose node or own address is one of this node,\n"
 			"gets its packets with the client's address. One on another node, which 'node\n"
 			"add' must have made known, gets them by the mode. A 'plain' one, and that is\n"
 			"one of which nothing is said, is on a machine without the module, and always\n"
 			"gets them by SNAT.\n"
-			"The weight is 0 to 65535, and 1 if not given; 0 means no new flows.\n",
+			"The weight is 0 to 65535, and 1 if not given; 0 means no new flows.\n"
+			STATE_HELP,
 		.build = backend_build_add,
 		.in_file = true,
 	},
 	{
 		.verb = "set",
-		.args = "SERVICE ADDRESS:PORT [local | node ADDRESS | plain] [weight N]",
+		.args = "SERVICE ADDRESS:PORT [local | node ADDRESS | plain] [weight N]\n"
+			"    [state active|draining|down|terminating]",
 		.summary = "change a backend; what is not mentioned stays as it is",
+		.help = STATE_HELP,
 		.build = backend_build_set,
 	},
 	{

@@ -30,6 +30,15 @@ const char *const policy_names[] = {
 };
 CHECK_NAMES(policy_names, __BPFLB_POLICY_MAX);
 
+const char *const backend_state_names[] = {
+	[BPFLB_BACKEND_ACTIVE]		= "active",
+	[BPFLB_BACKEND_DRAINING]	= "draining",
+	[BPFLB_BACKEND_DOWN]		= "down",
+	[BPFLB_BACKEND_TERMINATING]	= "terminating",
+	NULL
+};
+CHECK_NAMES(backend_state_names, __BPFLB_BACKEND_STATE_MAX);
+
 const char *const scheduler_names[] = {
 	[BPFLB_SCHEDULER_RANDOM] = "random",
 	NULL
@@ -43,6 +52,13 @@ const char *const dsr_sender_names[] = {
 	NULL
 };
 CHECK_NAMES(dsr_sender_names, __BPFLB_DSR_SENDER_MAX);
+
+const char *const no_backend_names[] = {
+	[BPFLB_NO_BACKEND_REJECT]	= "reject",
+	[BPFLB_NO_BACKEND_DROP]		= "drop",
+	NULL
+};
+CHECK_NAMES(no_backend_names, __BPFLB_NO_BACKEND_MAX);
 
 const char *const switch_names[] = { "off", "on", NULL };
 

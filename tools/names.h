@@ -11,8 +11,10 @@
 extern const char *const mode_names[];
 extern const char *const mode_origin_names[];
 extern const char *const policy_names[];
+extern const char *const backend_state_names[];
 extern const char *const scheduler_names[];
 extern const char *const dsr_sender_names[];
+extern const char *const no_backend_names[];
 extern const char *const switch_names[];
 extern const char *const bypass_names[];
 extern const char *const state_names[];

@@ -55,6 +55,7 @@ struct settings {
 	uint16_t nodeports[2];
 	uint8_t dsr_sender;
 	bool bypass;
+	uint8_t no_backend;
 	char dsr_devices[BPFLB_DSR_DEVICES_MAX][IFNAMSIZ];
 	unsigned int device_count;
 };
@@ -80,6 +81,7 @@ struct backend {
 	char service[BPFLB_NAME_MAX];
 	struct endpoint endpoint;
 	uint32_t weight;
+	uint8_t state;
 	bool local;
 	bool here;
 	struct address node;

@@ -16,6 +16,7 @@ enum setting {
 	SETTING_DSR_SENDER,
 	SETTING_DSR_DEVICE,
 	SETTING_BYPASS,
+	SETTING_NO_BACKEND,
 };
 
 static const char *const setting_names[] = {
@@ -28,6 +29,7 @@ static const char *const setting_names[] = {
 	[SETTING_DSR_SENDER]	= "dsr-sender",
 	[SETTING_DSR_DEVICE]	= "dsr-device",
 	[SETTING_BYPASS]	= "bypass",
+	[SETTING_NO_BACKEND]	= "no-backend",
 	NULL
 };
 
@@ -191,6 +193,9 @@ static int build_setting(struct request *request, struct line *line, struct draf
 	case SETTING_BYPASS:
 		return build_choice(request, line, "bypass", switch_names,
 				    BPFLB_SETTINGS_A_BYPASS);
+	case SETTING_NO_BACKEND:
+		return build_choice(request, line, "no-backend", no_backend_names,
+				    BPFLB_SETTINGS_A_NO_BACKEND);
 	}
 	return 0;
 }
@@ -269,7 +274,9 @@ static const struct command settings_commands[] = {
 			"                            address; what comes in by dsr-device; everybody's\n"
 			"dsr-device NAME...          devices for 'dsr-sender device', or none\n"
 			"bypass on|off               whether packets of flows that the stack has let\n"
-			"                            through go past it\n",
+			"                            through go past it\n"
+			"no-backend reject|drop      whether a packet to a service that has no backend\n"
+			"                            is answered by an ICMP error\n",
 		.build = settings_build,
 		.in_file = true,
 	},

@@ -77,6 +77,7 @@ void settings_decode(const struct nlmsghdr *nlh, struct settings *settings)
 	decode_range(attrs[BPFLB_SETTINGS_A_NODEPORTS], settings->nodeports);
 	settings->dsr_sender = attr_u8(attrs[BPFLB_SETTINGS_A_DSR_SENDER]);
 	settings->bypass = attr_u8(attrs[BPFLB_SETTINGS_A_BYPASS]);
+	settings->no_backend = attr_u8(attrs[BPFLB_SETTINGS_A_NO_BACKEND]);
 	decode_lists(nlh, settings);
 }
 
@@ -156,6 +157,7 @@ void settings_json(struct json *json, const char *key, const struct settings *se
 		json_string(json, NULL, settings->dsr_devices[i]);
 	json_close(json);
 	json_bool(json, "bypass", settings->bypass);
+	json_string(json, "no_backend", name_of(no_backend_names, settings->no_backend, room));
 	json_close(json);
 }
 
@@ -201,7 +203,8 @@ void settings_event(FILE *file, const struct settings *settings)
 		settings->nodeports[1],
 		name_of(dsr_sender_names, settings->dsr_sender, room));
 	write_devices(file, settings);
-	fprintf(file, " bypass %s", switch_names[settings->bypass]);
+	fprintf(file, " bypass %s no-backend %s", switch_names[settings->bypass],
+		name_of(no_backend_names, settings->no_backend, room));
 }
 
 /**
@@ -245,6 +248,9 @@ void settings_save(FILE *file, const struct settings *settings)
 			name_of(dsr_sender_names, settings->dsr_sender, room));
 	if (!settings->bypass)
 		fputs("set bypass off\n", file);
+	if (settings->no_backend != BPFLB_NO_BACKEND_REJECT)
+		fprintf(file, "set no-backend %s\n",
+			name_of(no_backend_names, settings->no_backend, room));
 }
 
 static void show_text(const struct settings *settings)
@@ -269,6 +275,8 @@ static void show_text(const struct settings *settings)
 	printf("%-13s", "dsr-device");
 	write_devices(stdout, settings);
 	printf("\n%-13s %s\n", "bypass", switch_names[settings->bypass]);
+	printf("%-13s %s\n", "no-backend",
+	       name_of(no_backend_names, settings->no_backend, room));
 }
 
 /** settings_run_show - lbadm set show, see struct command */

@@ -87,6 +87,7 @@ static int totals_json(struct context *context, const struct nlmsghdr *nlh,
 	json_u64(&json, "notes_sent", attr_u64(attrs[BPFLB_STATS_A_NOTES_SENT]));
 	json_u64(&json, "notes_taken", attr_u64(attrs[BPFLB_STATS_A_NOTES_TAKEN]));
 	json_u64(&json, "bypassed", attr_u64(attrs[BPFLB_STATS_A_BYPASSED]));
+	json_u64(&json, "answers", attr_u64(attrs[BPFLB_STATS_A_ANSWERS]));
 	json_open(&json, "drops", '[');
 	attrs_for_each(attr, nlh, left) {
 		if (nla_type(attr) != BPFLB_STATS_A_DROP)
@@ -117,6 +118,7 @@ static void totals_text(const struct nlmsghdr *nlh, struct nlattr **attrs,
 	printf("notes sent   %" PRIu64 "\n", attr_u64(attrs[BPFLB_STATS_A_NOTES_SENT]));
 	printf("notes taken  %" PRIu64 "\n", attr_u64(attrs[BPFLB_STATS_A_NOTES_TAKEN]));
 	printf("bypassed     %" PRIu64 "\n", attr_u64(attrs[BPFLB_STATS_A_BYPASSED]));
+	printf("answers      %" PRIu64 "\n", attr_u64(attrs[BPFLB_STATS_A_ANSWERS]));
 	attrs_for_each(attr, nlh, left) {
 		if (nla_type(attr) != BPFLB_STATS_A_DROP)
 			continue;

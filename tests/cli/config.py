@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 
-from lb import LBADM, REFUSED, USAGE, fails, in_space, lbadm, parsed, space
+from lb import LBADM, REFUSED, USAGE, fails, in_space, lbadm, parsed, space, works
 from net import ns
 from net.ktap import check, equal
 
@@ -115,6 +115,35 @@ def backends(s):
            "10.0.0.3": (7, False, None)}, "plain backends")
 
 
+def backend_states(s):
+    s.do("service add web tcp 192.0.2.10:443")
+    s.do("backend add web 10.0.0.1:80")
+    s.do("backend add web 10.0.0.2:80 state draining weight 3")
+
+    def states():
+        return [x["state"] for x in s.json("backend list")["backends"]]
+    equal(states(), ["active", "draining"], "states")
+    equal([r[4] for r in rows(s.do("backend list"))], ["active", "draining"], "column of the table")
+    generation = s.generation()
+    for state in ("down", "terminating", "draining", "active"):
+        s.do(f"backend set web 10.0.0.2:80 state {state}")
+        equal(states(), ["active", state], "changed state")
+        saved = s.do("save")
+        check((f"web 10.0.0.2:80 weight 3 state {state}\n" in saved) is (state != "active"), saved)
+    equal(s.generation(), generation + 4, "generation after four changes")
+    s.do("backend set web 10.0.0.2:80 state active")
+    equal(s.generation(), generation + 4, "generation after no change")
+    s.do("backend set web 10.0.0.1:80 state down")
+    saved = s.do("save")
+    s.do("backend set web 10.0.0.1:80 weight 2")
+    equal(states(), ["down", "active"], "what is not mentioned stays")
+    works(lbadm("-n", s.name, "apply", "-", stdin=saved))
+    equal(s.do("save"), saved, "saved and applied")
+    fails(s.say("backend set web 10.0.0.1:80 state up"), USAGE,
+          "'up' is no state; valid: active, draining, down, terminating", "up")
+    fails(s.say("backend set web 10.0.0.1:80 state"), USAGE, "the state is missing", "")
+
+
 def nodes(s):
     s.do("node add 192.168.0.12")
     s.do("node add 192.168.0.11")
@@ -135,18 +164,19 @@ def settings(s):
         "sctp_init": 60, "sctp_cookie": 60, "sctp_established": 8000, "sctp_shutdown": 60, "sctp_closed": 10},
           "default timeouts")
     equal([before[key] for key in ("snat_addresses", "snat_ports", "nodeports", "dsr_sender",
-                                   "dsr_devices", "bypass")],
-          [[], {"first": 1024, "last": 65535}, {"first": 30000, "last": 32767}, "mac", [], True],
+                                   "dsr_devices", "bypass", "no_backend")],
+          [[], {"first": 1024, "last": 65535}, {"first": 30000, "last": 32767}, "mac", [], True,
+           "reject"],
           "defaults")
     s.do("set mode hybrid flows-max 4096 timeout tcp-fin 2m udp-replied 1h "
          "snat-address 10.0.0.1 10.0.0.2 snat-ports 2000-3000 nodeports 31000-31999 "
-         "dsr-device eth0 eth1 dsr-sender device bypass off")
+         "dsr-device eth0 eth1 dsr-sender device bypass off no-backend drop")
     want = dict(before, mode="hybrid", mode_origin="set", flows_max=4096,
                 timeouts=dict(before["timeouts"], tcp_fin=120, udp_replied=3600),
                 snat_addresses=["10.0.0.1", "10.0.0.2"],
                 snat_ports={"first": 2000, "last": 3000},
                 nodeports={"first": 31000, "last": 31999}, dsr_sender="device",
-                dsr_devices=["eth0", "eth1"], bypass=False)
+                dsr_devices=["eth0", "eth1"], bypass=False, no_backend="drop")
     equal(s.json("set show")["settings"], want, "all at once")
     s.do("set snat-address none")
     s.do("set dsr-device eth2")
@@ -156,7 +186,8 @@ def settings(s):
     equal(s.json("set show")["settings"], want, "what is not mentioned stays")
     text = s.do("set")
     for words in (["mode", "hybrid,", "set", "here"], ["tcp-fin", "90s"], ["snat-address", "none"],
-                  ["nodeports", "31000-31999"], ["dsr-device", "eth2"], ["bypass", "off"]):
+                  ["nodeports", "31000-31999"], ["dsr-device", "eth2"], ["bypass", "off"],
+                  ["no-backend", "drop"]):
         check(any(line.split() == words for line in text.splitlines()),
               f"not shown: {' '.join(words)}", text.splitlines)
 
@@ -331,6 +362,7 @@ def tests(_subset):
         ("services", services),
         ("services changed", services_changed),
         ("backends", backends),
+        ("states of backends", backend_states),
         ("nodes", nodes),
         ("settings", settings),
         ("refusals mark the word they are about and change nothing", refusals),

@@ -70,9 +70,9 @@ def every_change(s):
                  "service set web tcp 192.0.2.10:443 nodeport:30022 scheduler random "
                  "policy local bypass on"),
                 ("backend add web 10.0.0.1:80 node 192.168.0.11",
-                 "backend add web 10.0.0.1:80 node 192.168.0.11 weight 1"),
+                 "backend add web 10.0.0.1:80 node 192.168.0.11 weight 1 state active"),
                 ("backend set web 10.0.0.1:80 weight 5",
-                 "backend set web 10.0.0.1:80 node 192.168.0.11 weight 5"),
+                 "backend set web 10.0.0.1:80 node 192.168.0.11 weight 5 state active"),
                 ("backend del web 10.0.0.1:80", "backend del web 10.0.0.1:80"),
                 ("service del web", "service del web"),
                 ("node del 192.168.0.11", "node del 192.168.0.11")):
@@ -81,7 +81,7 @@ def every_change(s):
         s.do("set mode dsr timeout tcp-fin 5s snat-address 10.0.0.1")
         line = m.line()
         for part in ("set mode dsr flows-max ", " tcp-fin 5s ", " snat-address 10.0.0.1 ",
-                     " dsr-device none", " bypass on"):
+                     " dsr-device none", " bypass on no-backend reject"):
             check(part in line, f"no {part!r}", [line])
         # What is shown can be said again, and then is no change.
         generation = s.generation()
@@ -122,7 +122,7 @@ def only_what_is_asked_for(s):
         s.do("service add web tcp 192.0.2.10:443")
         s.do("set mode dsr")
         s.do("backend add web 10.0.0.1:80")
-        equal(m.lines(2), ["node add 10.0.0.1", "backend add web 10.0.0.1:80 weight 1"], "events")
+        equal(m.lines(2), ["node add 10.0.0.1", "backend add web 10.0.0.1:80 weight 1 state active"], "events")
 
 
 def flows_if_asked_for(s):
@@ -178,7 +178,8 @@ def only_what_differs(s):
                              .replace("backend add a-second 10.0.0.9:53 local\n", "")))
         equal(sorted(m.lines(2)),
               ["backend del a-second 10.0.0.9:53",
-               "backend set web 10.0.0.1:81 node 192.168.0.11 weight 11"], "events")
+               "backend set web 10.0.0.1:81 node 192.168.0.11 weight 11 state draining"],
+              "events")
         s.do("node add 10.9.9.9")
         equal(m.line(), "node add 10.9.9.9", "nothing else")
 

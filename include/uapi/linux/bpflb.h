@@ -129,6 +129,26 @@ enum bpflb_policy {
 };
 #define BPFLB_POLICY_MAX (__BPFLB_POLICY_MAX - 1)
 
+/**
+ * enum bpflb_backend_state - what a backend may be used for
+ *
+ * @BPFLB_BACKEND_ACTIVE: new flows and those that exist
+ * @BPFLB_BACKEND_DRAINING: those that exist only
+ * @BPFLB_BACKEND_DOWN: nothing. The next packet of a TCP client is answered by
+ *	a RST as if from the service; a UDP client's goes to another backend
+ * @BPFLB_BACKEND_TERMINATING: as DRAINING; but where there is no active backend
+ *	of weight above 0 in the set that is chosen from (all, or those on this
+ *	node, each for itself) new flows too
+ */
+enum bpflb_backend_state {
+	BPFLB_BACKEND_ACTIVE,
+	BPFLB_BACKEND_DRAINING,
+	BPFLB_BACKEND_DOWN,
+	BPFLB_BACKEND_TERMINATING,
+	__BPFLB_BACKEND_STATE_MAX,
+};
+#define BPFLB_BACKEND_STATE_MAX (__BPFLB_BACKEND_STATE_MAX - 1)
+
 /** enum bpflb_scheduler - how a new flow's backend is chosen */
 enum bpflb_scheduler {
 	BPFLB_SCHEDULER_RANDOM,		/* weighted */
@@ -156,6 +176,25 @@ enum bpflb_dsr_sender {
 	__BPFLB_DSR_SENDER_MAX,
 };
 #define BPFLB_DSR_SENDER_MAX (__BPFLB_DSR_SENDER_MAX - 1)
+
+/**
+ * enum bpflb_no_backend - a packet to a service that has no backend anywhere
+ *
+ * That is none that may take a new flow: with policy local, none on any node.
+ * Where there is one, though not on this node, the packet is dropped in either
+ * case.
+ *
+ * @BPFLB_NO_BACKEND_REJECT: it is answered by an ICMP "port unreachable" (IPv4: 3/3,
+ *	IPv6: 1/4) from the service's address, some 100 a second for a client; a
+ *	program of this node gets ECONNREFUSED
+ * @BPFLB_NO_BACKEND_DROP: it is dropped without a word
+ */
+enum bpflb_no_backend {
+	BPFLB_NO_BACKEND_REJECT,
+	BPFLB_NO_BACKEND_DROP,
+	__BPFLB_NO_BACKEND_MAX,
+};
+#define BPFLB_NO_BACKEND_MAX (__BPFLB_NO_BACKEND_MAX - 1)
 
 /**
  * enum bpflb_timeout_attr - BPFLB_SETTINGS_A_TIMEOUTS, each a u32, in seconds
@@ -252,6 +291,7 @@ enum bpflb_settings_attr {
 	BPFLB_SETTINGS_A_CLEAR,		/* u32, enum bpflb_settings_clear, request only */
 	BPFLB_SETTINGS_A_FLOWS_MAX_DEFAULT,	/* u32, reply: by parameter or memory */
 	BPFLB_SETTINGS_A_BYPASS,	/* u8, 0 or 1; 1: packets may go past the stack */
+	BPFLB_SETTINGS_A_NO_BACKEND,	/* u8, enum bpflb_no_backend; reject */
 	__BPFLB_SETTINGS_A_MAX,
 };
 #define BPFLB_SETTINGS_A_MAX (__BPFLB_SETTINGS_A_MAX - 1)
@@ -343,6 +383,7 @@ enum bpflb_backend_attr {
 	BPFLB_BACKEND_A_FLOWS,		/* u32, flows there are now, reply */
 	BPFLB_BACKEND_A_COUNTERS,	/* nest, enum bpflb_counters_attr, reply */
 	BPFLB_BACKEND_A_PLAIN,		/* flag, request only: neither LOCAL nor NODE */
+	BPFLB_BACKEND_A_STATE,		/* u8, enum bpflb_backend_state; active */
 	__BPFLB_BACKEND_A_MAX,
 };
 #define BPFLB_BACKEND_A_MAX (__BPFLB_BACKEND_A_MAX - 1)
@@ -421,7 +462,7 @@ enum bpflb_flow_attr {
  * STATS_GET names each, so that a tool needs no list of its own.
  */
 enum bpflb_drop_reason {
-	BPFLB_DROP_NO_BACKEND,		/* the service has no backend that takes new flows */
+	BPFLB_DROP_NO_BACKEND,		/* no backend takes new flows; see NO_BACKEND_REJECT */
 	BPFLB_DROP_NO_LOCAL_BACKEND,	/* policy local, and none on this node */
 	BPFLB_DROP_TABLE_FULL,		/* flows_max reached */
 	BPFLB_DROP_NO_MEMORY,
@@ -434,6 +475,7 @@ enum bpflb_drop_reason {
 	BPFLB_DROP_NOTE_SENDER,		/* a DSR note from nobody that is trusted */
 	BPFLB_DROP_NOTE_SERVICE,	/* a DSR note for no service of this backend */
 	BPFLB_DROP_REROUTE,		/* no route to the backend from this node itself */
+	BPFLB_DROP_BACKEND_DOWN,	/* TCP, the flow's backend is down; client told */
 	__BPFLB_DROP_MAX,
 };
 
@@ -463,6 +505,7 @@ enum bpflb_stats_attr {
 	BPFLB_STATS_A_NOTES_SENT,	/* u64, DSR notes put on packets */
 	BPFLB_STATS_A_NOTES_TAKEN,	/* u64, DSR notes believed and taken off */
 	BPFLB_STATS_A_BYPASSED,		/* u64, packets that went past the stack */
+	BPFLB_STATS_A_ANSWERS,		/* u64, ICMP errors and RSTs sent in a service's name */
 	__BPFLB_STATS_A_MAX,
 };
 #define BPFLB_STATS_A_MAX (__BPFLB_STATS_A_MAX - 1)
