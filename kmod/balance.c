@@ -12,6 +12,7 @@
 #include "service.h"
 #include "stats.h"
 #include "translate.h"
+#include "version.h"
 
 /* Ports tried for a flow whose MID tuple is taken. */
 #define MPORT_TRIES 32
@@ -33,14 +34,9 @@ void bpflb_balance_init(void)
 	prandom_seed_full_state(&random);
 }
 
-/* Return: NULL if there is no backend that may be had. */
-static const struct bpflb_slot *choose(const struct bpflb_version *v)
+static const struct bpflb_slot *choose(const struct bpflb_pool *pool)
 {
-	u32 n = v->policy == BPFLB_POLICY_LOCAL ? v->sched.n_here : v->sched.n;
-
-	if (!n)
-		return NULL;
-	return &v->slot[bpflb_sched_random(&v->sched, n, random64())];
+	return &pool->slot[bpflb_sched_random(pool->sum, pool->n, random64())];
 }
 
 /* A backend's node can't answer this node with this node's own address as the
@@ -170,6 +166,7 @@ unsigned int bpflb_balance(struct bpflb_net *bn, struct bpflb_service *svc, stru
 {
 	const struct bpflb_version *v = rcu_dereference(svc->version);
 	const struct bpflb_slot *slot;
+	const struct bpflb_pool *pool;
 	enum bpflb_drop_reason reason;
 	struct bpflb_match m = {};
 
@@ -177,11 +174,13 @@ unsigned int bpflb_balance(struct bpflb_net *bn, struct bpflb_service *svc, stru
 		return NF_ACCEPT;
 	if (pkt->tcp_flags & BPFLB_TCP_RST)
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NO_FLOW);
-	slot = choose(v);
-	if (!v->sched.n)
+	if (!bpflb_version_pool(v, pkt->tuple.family, BPFLB_SCOPE_CLUSTER)->n)
 		return bpflb_reject_no_backend(bn, svc, skb, pkt);
-	if (!slot)
+	pool = bpflb_version_pool(v, pkt->tuple.family, v->policy == BPFLB_POLICY_LOCAL ?
+				  BPFLB_SCOPE_NODE : BPFLB_SCOPE_CLUSTER);
+	if (!pool->n)
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NO_LOCAL_BACKEND);
+	slot = choose(pool);
 	reason = make_flow(bn, slot->be, pkt, flow_kind(bn, slot, pkt), &m);
 	if (reason != BPFLB_NO_DROP)
 		return bpflb_drop(bn, svc, skb, reason);

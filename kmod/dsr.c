@@ -11,6 +11,7 @@
 #include "balance.h"
 #include "compat/gso.h"
 #include "dsr.h"
+#include "frontend.h"
 #include "netns.h"
 #include "node.h"
 #include "service.h"

@@ -13,6 +13,7 @@
 #include "dsr.h"
 #include "flow.h"
 #include "flow_find.h"
+#include "frontend.h"
 #include "gc.h"
 #include "hint.h"
 #include "hooks.h"

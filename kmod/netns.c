@@ -10,6 +10,7 @@
 #include <net/route.h>
 
 #include "backend.h"
+#include "frontend.h"
 #include "gc.h"
 #include "hooks.h"
 #include "netns.h"
@@ -17,6 +18,7 @@
 #include "service.h"
 #include "snat.h"
 #include "stats.h"
+#include "version.h"
 
 static unsigned int net_id;
 static DEFINE_IDA(net_ida);
@@ -65,8 +67,8 @@ static void readdress(struct work_struct *work)
 		list_for_each_entry(be, &svc->backends, list)
 			moved |= bpflb_backend_is_here(be, &be->cur) != be->here;
 		/* Without memory it stays as it was until the next change. */
-		if (moved && !bpflb_service_build(svc))
-			bpflb_service_switch(svc);
+		if (moved && !bpflb_version_build(svc))
+			bpflb_version_switch(svc);
 	}
 out:
 	mutex_unlock(&bn->lock);

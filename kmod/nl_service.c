@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/ctype.h>
 
+#include "frontend.h"
 #include "netns.h"
 #include "nl.h"
 #include "service.h"
@@ -95,7 +96,7 @@ static int set_frontends(struct bpflb_service *svc, struct genl_info *info)
 			goto out;
 		given[n++] = attr;
 	}
-	err = bpflb_service_set_frontends(svc, key, n, &bad);
+	err = bpflb_frontends_set(svc, key, n, &bad);
 	if (err == -EEXIST)
 		NL_SET_ERR_MSG_ATTR(info->extack, given[bad], "a service has this address already");
 out:

@@ -4,12 +4,14 @@
 #include <linux/slab.h>
 
 #include "backend.h"
+#include "frontend.h"
 #include "hooks.h"
 #include "netns.h"
 #include "nl.h"
 #include "node.h"
 #include "service.h"
 #include "txn.h"
+#include "version.h"
 
 void bpflb_txn_net_init(struct bpflb_net *bn)
 {
@@ -211,7 +213,7 @@ static int txn_prepare(struct bpflb_net *bn, bool *changed)
 		live += svc->next_live - svc->live;
 		if (!svc->changed || !svc->next_live)
 			continue;
-		err = bpflb_service_build(svc);
+		err = bpflb_version_build(svc);
 		if (err)
 			return err;
 	}
@@ -273,7 +275,7 @@ static void txn_commit(struct bpflb_net *bn, bool changed)
 	if (old)
 		kfree_rcu(old, rcu);
 	list_for_each_entry(svc, &txn->services, dirty)
-		bpflb_service_switch(svc);
+		bpflb_version_switch(svc);
 	if (changed) {
 		bn->generation++;
 		txn_tell(bn, settings);

@@ -158,6 +158,17 @@ def cell(state, mode, proto, where, front):
         equal(new, [], f"drops on {node}")
 
 
+def both_families(state):
+    """A backend of IPv4 is none to a client of IPv6, however heavy."""
+    net = state()
+    net.set_mode("snat")
+    net.lbadm("n1", "backend add tcp-local 192.0.2.1:8080 weight 60000")
+    try:
+        tcp(net, "local", (N1, NODEPORT), CLIENT)
+    finally:
+        net.lbadm("n1", "backend del tcp-local 192.0.2.1:8080")
+
+
 def saved(state):
     """What save prints is what apply reads."""
     net = state()
@@ -175,4 +186,5 @@ def tests(subset):
     if subset:
         cells = [c for c in cells if c[0] != "hybrid" and c[2:] == ("remote", "vip")]
     return [*((f"ipv6: {' '.join(c)}", functools.partial(cell, state, *c)) for c in cells),
+            ("ipv6: backends of both families", functools.partial(both_families, state)),
             ("ipv6: saved and applied", functools.partial(saved, state))]

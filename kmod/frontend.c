@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/jhash.h>
+#include <linux/slab.h>
+#include <net/ipv6.h>
+
+#include "frontend.h"
+#include "netns.h"
+#include "node.h"
+#include "service.h"
+
+/* What a packet asks for is looked up in what the administrator has chosen. */
+static u32 frontend_hash(const void *data, u32 len, u32 seed)
+{
+	const struct bpflb_frontend_key *key = data;
+	const union nf_inet_addr *a = &key->at.addr;
+
+	return jhash_3words(a->all[0] ^ a->all[1], a->all[2] ^ a->all[3],
+			    (__force u16)key->at.port << 16 | key->proto << 8 | key->family, seed);
+}
+
+static int frontend_compare(struct rhashtable_compare_arg *arg, const void *obj)
+{
+	const struct bpflb_frontend *fe = obj;
+	const struct bpflb_frontend_key *key = arg->key;
+
+	return !(bpflb_endpoint_equal(&fe->key.at, &key->at) && fe->key.proto == key->proto &&
+		 fe->key.family == key->family);
+}
+
+const struct rhashtable_params bpflb_frontend_params = {
+	.head_offset = offsetof(struct bpflb_frontend, hash),
+	.key_offset = offsetof(struct bpflb_frontend, key),
+	.key_len = sizeof_field(struct bpflb_frontend, key),
+	.hashfn = frontend_hash,
+	.obj_cmpfn = frontend_compare,
+	.automatic_shrinking = true,
+};
+
+static struct bpflb_service *service_at(struct bpflb_net *bn, const struct bpflb_endpoint *at,
+					u8 family, u8 proto)
+{
+	struct bpflb_frontend_key key = { .at = *at, .family = family, .proto = proto };
+	struct bpflb_frontend *fe;
+
+	fe = rhashtable_lookup(&bn->frontends, &key, bpflb_frontend_params);
+	return fe ? rcu_dereference(fe->service) : NULL;
+}
+
+/* A node port is of both families. */
+static struct bpflb_service *service_at_node_port(struct bpflb_net *bn, __be16 port, u8 proto)
+{
+	struct bpflb_endpoint at = { .port = port };
+
+	return service_at(bn, &at, NFPROTO_UNSPEC, proto);
+}
+
+/* 0.0.0.0 and :: are how node ports are found, and no address of a service. */
+static bool can_be_asked(u8 family, const union nf_inet_addr *addr)
+{
+	if (family == NFPROTO_IPV6)
+		return !ipv6_addr_any(&addr->in6) && !ipv6_addr_loopback(&addr->in6);
+	return !ipv4_is_zeronet(addr->ip) && !ipv4_is_loopback(addr->ip);
+}
+
+/**
+ * bpflb_service_for() - the service that a packet asks for
+ * @bn: namespace
+ * @t: the packet's tuple
+ *
+ * A service's own address goes before a node port. Node ports are never those
+ * of 127.0.0.0/8, which a neighbour could reach where route_localnet is set
+ * (CVE-2020-8558).
+ *
+ * Context: RCU. Return: NULL if none.
+ */
+struct bpflb_service *bpflb_service_for(struct bpflb_net *bn, const struct bpflb_tuple *t)
+{
+	struct bpflb_service *svc;
+
+	if (!can_be_asked(t->family, &t->dst.addr))
+		return NULL;
+	if (test_bit(ntohs(t->dst.port), bn->ports[BPFLB_PORTS_ADDRESS])) {
+		svc = service_at(bn, &t->dst, t->family, t->proto);
+		if (svc)
+			return svc;
+	}
+	if (!test_bit(ntohs(t->dst.port), bn->ports[BPFLB_PORTS_NODE]))
+		return NULL;
+	svc = service_at_node_port(bn, t->dst.port, t->proto);
+	return svc && bpflb_addr_is_own(bn->net, t->family, &t->dst.addr) ? svc : NULL;
+}
+
+/**
+ * bpflb_service_of_note() - the service that a DSR note is about
+ * @bn: namespace
+ * @t: the packet's tuple as the client has sent it, by its note
+ *
+ * A node port's address is one of the balancer's, so of a configured node.
+ *
+ * Context: RCU. Return: NULL if none.
+ */
+struct bpflb_service *bpflb_service_of_note(struct bpflb_net *bn, const struct bpflb_tuple *t)
+{
+	const struct bpflb_endpoint *at = &t->dst;
+	struct bpflb_service *svc;
+
+	if (!can_be_asked(t->family, &at->addr))
+		return NULL;
+	svc = service_at(bn, at, t->family, t->proto);
+	if (svc)
+		return svc;
+	if (!bpflb_node_is_live(bn, t->family, &at->addr) &&
+	    !bpflb_addr_is_own(bn->net, t->family, &at->addr))
+		return NULL;
+	return service_at_node_port(bn, at->port, t->proto);
+}
+
+static void frontend_touch(struct bpflb_net *bn, struct bpflb_frontend *fe)
+{
+	if (list_empty(&fe->dirty))
+		list_add_tail(&fe->dirty, &bn->txn.frontends);
+}
+
+static struct bpflb_frontend *frontend_get(struct bpflb_net *bn,
+					   const struct bpflb_frontend_key *key)
+{
+	struct bpflb_frontend *fe;
+	int err;
+
+	fe = rhashtable_lookup_fast(&bn->frontends, key, bpflb_frontend_params);
+	if (fe)
+		return fe;
+	fe = kzalloc(sizeof(*fe), GFP_KERNEL_ACCOUNT);
+	if (!fe)
+		return ERR_PTR(-ENOMEM);
+	fe->key = *key;
+	INIT_LIST_HEAD(&fe->dirty);
+	/* It stays set: a packet that is looked up in vain costs little. */
+	set_bit(ntohs(key->at.port), bn->ports[bpflb_frontend_has_addr(key) ? BPFLB_PORTS_ADDRESS :
+								       BPFLB_PORTS_NODE]);
+	err = rhashtable_insert_fast(&bn->frontends, &fe->hash, bpflb_frontend_params);
+	if (err) {
+		kfree(fe);
+		return ERR_PTR(err);
+	}
+	return fe;
+}
+
+/**
+ * bpflb_frontends_disown() - in the open transaction, a service loses its addresses
+ * @svc: service, touched
+ *
+ * Context: process, bpflb_net.lock.
+ */
+void bpflb_frontends_disown(struct bpflb_service *svc)
+{
+	u32 i;
+
+	for (i = 0; svc->next_fe && i < svc->next_fe->n; i++) {
+		frontend_touch(svc->bn, svc->next_fe->fe[i]);
+		svc->next_fe->fe[i]->next = NULL;
+	}
+	if (svc->next_fe != svc->cur_fe)
+		kfree(svc->next_fe);
+	svc->next_fe = NULL;
+}
+
+/**
+ * bpflb_frontends_set() - in the open transaction, new addresses
+ * @svc: service, touched
+ * @key: the addresses, instead of those it had
+ * @n: how many
+ * @bad: which one another service has, or is given twice
+ *
+ * Context: process, bpflb_net.lock. Return: 0, -EEXIST, -ENOMEM; after an error
+ * the transaction can only be given up.
+ */
+int bpflb_frontends_set(struct bpflb_service *svc, const struct bpflb_frontend_key *key, u32 n,
+			u32 *bad)
+{
+	struct bpflb_frontends *new;
+	u32 i;
+
+	new = kzalloc(struct_size(new, fe, n), GFP_KERNEL_ACCOUNT);
+	if (!new)
+		return -ENOMEM;
+	bpflb_frontends_disown(svc);
+	svc->next_fe = new;
+	for (i = 0; i < n; i++) {
+		struct bpflb_frontend *fe = frontend_get(svc->bn, &key[i]);
+
+		*bad = i;
+		if (IS_ERR(fe))
+			return PTR_ERR(fe);
+		if (fe->next)
+			return -EEXIST;
+		frontend_touch(svc->bn, fe);
+		fe->next = svc;
+		new->fe[i] = fe;
+		new->n = i + 1;
+	}
+	return 0;
+}
+
+/** bpflb_frontends_equal() - are they the same, in the same order? Any may be NULL */
+bool bpflb_frontends_equal(const struct bpflb_frontends *a, const struct bpflb_frontends *b)
+{
+	if (a == b)
+		return true;
+	return a && b && a->n == b->n && !memcmp(a->fe, b->fe, a->n * sizeof(a->fe[0]));
+}
+
+/**
+ * bpflb_frontend_settle() - the transaction ends
+ * @bn: namespace
+ * @fe: an address that it touched
+ * @keep_next: what it did becomes true; else it is forgotten
+ *
+ * Context: process, bpflb_net.lock.
+ */
+void bpflb_frontend_settle(struct bpflb_net *bn, struct bpflb_frontend *fe, bool keep_next)
+{
+	struct bpflb_service *cur = rcu_dereference_protected(fe->service,
+							      lockdep_is_held(&bn->lock));
+
+	list_del_init(&fe->dirty);
+	if (!keep_next)
+		fe->next = cur;
+	else if (fe->next != cur)
+		rcu_assign_pointer(fe->service, fe->next);
+	if (fe->next)
+		return;
+	rhashtable_remove_fast(&bn->frontends, &fe->hash, bpflb_frontend_params);
+	kfree_rcu(fe, rcu);
+}
