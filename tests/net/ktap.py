@@ -110,10 +110,22 @@ class Ktap:
         return 1 if self._failed else 0
 
 
+def of_file(path, tests):
+    """The tests of a file, for run()."""
+    return [(name, function, path) for name, function in tests]
+
+
 def run(tests):
-    """Runs (name, function) one after the other as one plan; ends the program."""
+    """Runs (name, function) or (name, function, file) one after the other as one plan; ends the program.
+
+    Where the next test is another file's a line "# in FILE" says so.
+    """
     ktap = Ktap(len(tests))
-    for name, function in tests:
+    file = None
+    for name, function, *where in tests:
+        if where and where[0] != file:
+            file = where[0]
+            print(f"# in {file}")
         with ktap.case(name):
             function()
     sys.exit(ktap.finish())
