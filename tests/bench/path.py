@@ -37,7 +37,8 @@ class Path(Topology):
     """@prefix tells apart the paths that there are at the same time."""
 
     def __init__(self, prefix="", direct=False):
-        super().__init__(PLAN, prefix)
+        super().__init__((PLAN,), prefix)
+        self.plan = PLAN
         self.routers = list(PLAN.nodes)
         self.places = [CLIENT, BALANCER, NODE]
         self._direct = direct
@@ -47,21 +48,17 @@ class Path(Topology):
 
     def _links(self):
         def veth(place, link, peer, peer_link):
-            self._at(place).veth(link, mac_of(place), self.ns(peer), peer_link, mac_of(peer))
+            self._veth(place, link, mac_of(place), peer, peer_link, mac_of(peer))
 
         veth(CLIENT, "eth0", BALANCER, "wan0")
         veth(BALANCER, "lan0", NODE, "lan0")
         if self._direct:
             veth(CLIENT, "eth1", NODE, "wan0")
 
-    def _addresses(self):
+    def _addresses(self, p):
         def link(place, name, address, length):
             self._at(place).address(name, address, length)
-            self._at(place).up(name)
 
-        p = self.plan
-        for place in self.places:
-            self._at(place).up("lo")
         link(CLIENT, "eth0", p.client, p.client_len)
         self._at(CLIENT).route(p.anywhere, via=p.client_gw)
         link(BALANCER, "wan0", p.client_gw, p.client_len)

@@ -3,7 +3,7 @@
 import socket
 import struct
 
-from .packet import ETH_IPV4, Packet
+from .packet import ETH_IPV4, ETH_IPV6, Packet
 
 _ETH_ALL = 3
 _SOL_PACKET, _PACKET_AUXDATA = 263, 8
@@ -68,11 +68,13 @@ class Capture:
                 except BlockingIOError:
                     break
                 # OTHERHOST: a bridge that has not learned yet shows it to everyone.
-                if proto != ETH_IPV4 or kind == _OTHERHOST:
+                if proto not in (ETH_IPV4, ETH_IPV6) or kind == _OTHERHOST:
                     continue
                 control = {level: data for level, _, data in control}
                 partial = bool(_AUXDATA.unpack(control[_SOL_PACKET])[0] & _CHECKSUM_NOT_READY)
                 packet = Packet(frame, place, link, kind == _OUTGOING, partial)
+                if packet.of_the_link() and not packet.bad:
+                    continue
                 packet.time = struct.unpack("=qq", control[socket.SOL_SOCKET])
                 self.packets.append(packet)
         self.packets.sort(key=lambda p: p.time)

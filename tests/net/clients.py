@@ -3,6 +3,7 @@
 import itertools
 import socket
 
+from .plan import family_of
 from .servers import Answer
 
 _tokens = itertools.count(1)
@@ -17,7 +18,7 @@ class Tcp:
     """A connection, whose server is asked as often as wished."""
 
     def __init__(self, topology, place, to, source=("", 0), timeout=10):
-        self.sock = topology.socket(place, topology.plan.family, socket.SOCK_STREAM)
+        self.sock = topology.socket(place, family_of(to[0]), socket.SOCK_STREAM)
         self.sock.settimeout(timeout)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.sock.bind(source)
@@ -26,8 +27,8 @@ class Tcp:
         except OSError:
             self.sock.close()
             raise
-        self.local = self.sock.getsockname()
-        self.peer = self.sock.getpeername()
+        self.local = self.sock.getsockname()[:2]
+        self.peer = self.sock.getpeername()[:2]
 
     def ask(self, word=None, last=False):
         self.request(word, last)
@@ -70,20 +71,21 @@ class Udp:
     """An unconnected socket, so that an answer from anybody is seen; .source is whose it was."""
 
     def __init__(self, topology, place, to, source=("", 0), timeout=10):
-        self.sock = topology.socket(place, topology.plan.family, socket.SOCK_DGRAM)
+        self.sock = topology.socket(place, family_of(to[0]), socket.SOCK_DGRAM)
         self.sock.settimeout(timeout)
         self.sock.bind(source)
         self.to, self.source = to, None
 
     @property
     def local(self):
-        return self.sock.getsockname()
+        return self.sock.getsockname()[:2]
 
     def send(self, word=None):
         self.sock.sendto((word or token()).encode(), self.to)
 
     def receive(self):
-        data, self.source = self.sock.recvfrom(65536)
+        data, source = self.sock.recvfrom(65536)
+        self.source = source[:2]
         return Answer.parse(data.decode())
 
     def ask(self, word=None):
@@ -114,11 +116,11 @@ def udp_once(topology, place, to, word=None, **kw):
 def knock(topology, place, to, proto):
     """Begins to talk and does not wait: one packet is on its way. Returns the socket."""
     if proto == "udp":
-        s = topology.socket(place, topology.plan.family, socket.SOCK_DGRAM)
+        s = topology.socket(place, family_of(to[0]), socket.SOCK_DGRAM)
         s.setblocking(False)
         s.sendto(token().encode(), to)
     else:
-        s = topology.socket(place, topology.plan.family, socket.SOCK_STREAM)
+        s = topology.socket(place, family_of(to[0]), socket.SOCK_STREAM)
         s.setblocking(False)
         s.connect_ex(to)
     return s

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from . import module, servers
 from .capture import Capture
+from .plan import V4, endpoint
 from .topology import BALANCER, Topology
 
 _TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -30,7 +31,7 @@ class Service:
     plain: bool = field(default=False)      # backends on machines without bpflb
 
     def lines(self, plan):
-        fronts = [f"{self.vip}:{self.port}"] if self.vip else []
+        fronts = [endpoint(self.vip, self.port)] if self.vip else []
         fronts += [f"nodeport:{self.nodeport}"] if self.nodeport else []
         yield (f"service add {self.name} {self.proto} {' '.join(fronts)} "
                f"policy {self.policy} {self.options}").strip()
@@ -40,7 +41,7 @@ class Service:
             yield f"backend add {self.name} {self.at(plan, place)}{where} weight {weight}"
 
     def at(self, plan, place):
-        return f"{plan.address(place)}:{self.backend_port or PORTS[self.proto]}"
+        return endpoint(plan.address(place), self.backend_port or PORTS[self.proto])
 
     def front(self, plan, which="vip"):
         """(address, port) to ask at, through the balancer."""
@@ -52,17 +53,20 @@ def _endpoint(value):
 
 
 class Cluster:
-    """The topology with the module, servers everywhere, and lbadm; one at a time."""
+    """The topology with the module, servers everywhere, and lbadm; one at a time.
+
+    It has both families; @plan is the one of the services that apply() is given.
+    """
 
     current = None
 
-    def __init__(self, mode="snat", offloads=False, servers_at=None, **params):
+    def __init__(self, plan=V4, mode="snat", offloads=False, servers_at=None, **params):
         if Cluster.current:
             Cluster.current.close()
         Cluster.current = self
         module.reload(mode=mode, **params)
         self.net = Topology().setup(offloads)
-        self.plan = self.net.plan
+        self.plan = plan
         places = [*self.plan.pods, *self.plan.nodes] if servers_at is None else servers_at
         self.nginx = servers.Nginx(self.net, places) if places else None
         self.echo = servers.UdpEcho(self.net, places) if places else None
@@ -92,12 +96,12 @@ class Cluster:
             for node in nodes or self.plan.nodes:
                 self.lbadm(node, "apply", f.name)
 
-    def lbadm(self, node, *words):
+    def lbadm(self, node, *words, config=None):
         """A string is many words. Returns what lbadm printed; a refusal is an error."""
         if len(words) == 1:
             words = words[0].split()
         argv = [LBADM, "-n", self.net.ns(node), *words]
-        p = subprocess.run(argv, capture_output=True, text=True, check=False)
+        p = subprocess.run(argv, input=config, capture_output=True, text=True, check=False)
         if p.returncode:
             raise RuntimeError(f"{' '.join(argv)}: status {p.returncode}: {p.stderr.strip()}")
         return p.stdout
@@ -120,7 +124,7 @@ class Cluster:
 
     def flow_of(self, node, client):
         """The flow of the client's socket @client, or None."""
-        flows = self.flows(node, f"client {client[0]}:{client[1]}")
+        flows = self.flows(node, f"client {endpoint(*client)}")
         return flows[0] if flows else None
 
     def counters(self, node, service, place):

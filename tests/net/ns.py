@@ -18,6 +18,7 @@ _CLONE_NEWNET = 0x40000000
 _MS_BIND, _MS_REC, _MS_SHARED = 0x1000, 0x4000, 1 << 20
 _MNT_DETACH = 2
 RUN = "/run/netns"
+_TENTATIVE = 0x40
 
 # ethtool's old one-flag commands; "off" before "on" matters to no driver here.
 _SIOCETHTOOL = 0x8946
@@ -111,6 +112,22 @@ def listens(name, proto, port):
                 if anybody.search(f.read()):
                     return True
     return False
+
+
+def can_ask(name):
+    """Whether each link of @name that has IPv6 has its own address there, without which no
+    neighbour is asked for."""
+    with inside(name):
+        have = {link for _, link in socket.if_nameindex() if link != "lo" and not _disabled(link)}
+        with open("/proc/thread-self/net/if_inet6") as f:
+            # address, index, length, scope, flags, link
+            lines = [line.split() for line in f]
+    return have <= {line[5] for line in lines if line[0].startswith("fe80") and not int(line[4], 16) & _TENTATIVE}
+
+
+def _disabled(link):
+    with open(f"/proc/sys/net/ipv6/conf/{link}/disable_ipv6") as f:
+        return f.read().strip() == "1"
 
 
 def offloads(name, on, which=tuple(_OFFLOADS)):

@@ -12,6 +12,7 @@ _REQUEST, _ACK, _EXCL, _DUMP, _CREATE = 1, 4, 0x200, 0x300, 0x400
 _IFF_UP, _IFF_LOOPBACK = 1, 8
 _OPERSTATE, _OPER_UP = 16, 6
 _UNIVERSE, _ON_LINK = 0, 253
+_NO_DAD = 2
 _TABLE_MAIN, _BY_ADMIN, _UNICAST = 254, 4, 1
 
 
@@ -95,8 +96,10 @@ class Rtnl:
         self._ask(_NEWLINK, body, 0)
 
     def address(self, link, address, length):
+        """One of IPv6 is not looked for on the link first: it can be used at once."""
         ip = ipaddress.ip_address(address)
-        body = struct.pack("=BBBBI", _family(ip), length, 0, 0, self._index(link))
+        body = struct.pack("=BBBBI", _family(ip), length, _NO_DAD if ip.version == 6 else 0, 0,
+                           self._index(link))
         self._ask(_NEWADDR, body + _attr(1, ip.packed) + _attr(2, ip.packed))
 
     def route(self, to, via=None, link=None, source=None):

@@ -4,6 +4,8 @@
 Each tells whom it saw and who it is, in one line: Answer.
 """
 import contextlib
+import ipaddress
+import itertools
 import os
 import selectors
 import socket
@@ -12,6 +14,7 @@ import tempfile
 import threading
 from dataclasses import dataclass
 
+from .plan import V4, endpoint
 from .topology import stop
 
 TCP_PORT, UDP_PORT = 8080, 9090
@@ -29,7 +32,12 @@ class Answer:
     @classmethod
     def parse(cls, line):
         client, client_port, server, server_port, name, token = line.split()[:6]
-        return cls(client, int(client_port), server, int(server_port), name, token)
+        return cls(_plain(client), int(client_port), _plain(server), int(server_port), name, token)
+
+
+def _plain(address):
+    """socat writes all zeros of an IPv6 address, and brackets."""
+    return str(ipaddress.ip_address(address.strip("[]")))
 
 
 _NGINX = """
@@ -45,7 +53,7 @@ http {{
 """
 _NGINX_SERVER = """
     server {{
-        listen {address}:{port} backlog=4096;
+        listen {at} backlog=4096;
         location / {{
             return 200 "$remote_addr $remote_port $server_addr $server_port {name} $request_uri\\n";
         }}
@@ -55,7 +63,7 @@ _NGINX_SERVER = """
 
 
 class Nginx:
-    """One nginx for all of @places.
+    """One nginx for all of @places, in both families.
 
     Its sockets are made here, each in its own namespace, and given to it the way
     that nginx gives them to its successor (NGINX=fd;fd;…). So a single start
@@ -65,14 +73,14 @@ class Nginx:
     def __init__(self, topology, places, port=TCP_PORT):
         self.dir = tempfile.mkdtemp(prefix="nginx-")
         sockets, servers = [], []
-        for place in places:
-            address = topology.plan.address(place)
-            s = topology.socket(place, topology.plan.family, socket.SOCK_STREAM)
+        for plan, place in itertools.product(topology.plans, places):
+            address = plan.address(place)
+            s = topology.socket(place, plan.family, socket.SOCK_STREAM)
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             s.bind((address, port))
             s.listen(4096)
             sockets.append(s)
-            servers.append(_NGINX_SERVER.format(address=address, port=port, name=place, dir=self.dir))
+            servers.append(_NGINX_SERVER.format(at=endpoint(address, port), name=place, dir=self.dir))
         with open(f"{self.dir}/nginx.conf", "w") as f:
             f.write(_NGINX.format(dir=self.dir, servers="".join(servers)))
         fds = [s.fileno() for s in sockets]
@@ -101,14 +109,14 @@ class Nginx:
 
 
 class UdpEcho:
-    """One thread that answers for all of @places, on the socket that was asked."""
+    """One thread that answers for all of @places, in both families, on the socket that was asked."""
 
     def __init__(self, topology, places, port=UDP_PORT):
         self._selector = selectors.DefaultSelector()
         self._sockets = []
-        for place in places:
-            address = topology.plan.address(place)
-            s = topology.socket(place, topology.plan.family, socket.SOCK_DGRAM)
+        for plan, place in itertools.product(topology.plans, places):
+            address = plan.address(place)
+            s = topology.socket(place, plan.family, socket.SOCK_DGRAM)
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
             s.bind((address, port))
             s.setblocking(False)
@@ -143,10 +151,12 @@ class UdpEcho:
         self.close()
 
 
-def socat_echo(topology, place, proto="udp", port=7070):
+def socat_echo(topology, place, proto="udp", port=7070, plan=V4):
     """A process for each datagram or connection: what many small services look like."""
-    listen = {"udp": "UDP-RECVFROM", "tcp": "TCP-LISTEN"}[proto]
-    address = topology.plan.address(place)
+    version = 6 if plan.ipv6 else 4
+    listen = {"udp": f"UDP{version}-RECVFROM", "tcp": f"TCP{version}-LISTEN"}[proto]
+    address = plan.address(place)
     shell = f"read -r word; echo $SOCAT_PEERADDR $SOCAT_PEERPORT {address} {port} {place} $word"
-    return topology.popen(place, ["socat", f"{listen}:{port},bind={address},fork,reuseaddr",
+    at = f"[{address}]" if plan.ipv6 else address
+    return topology.popen(place, ["socat", f"{listen}:{port},bind={at},fork,reuseaddr",
                                   f"SYSTEM:{shell}"], stderr=subprocess.DEVNULL)

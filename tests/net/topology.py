@@ -6,7 +6,8 @@
                              +---- n3 --- p31, p32
 
 c0 is the client, r0 the router. r0 sends the service addresses to n1, so n1 is
-the balancer; n2 and n3 are where its remote backends are.
+the balancer; n2 and n3 are where its remote backends are. Every machine has an
+address of each family (plan.py).
 """
 import atexit
 import contextlib
@@ -14,11 +15,11 @@ import subprocess
 
 from . import ns
 from .ktap import eventually
-from .plan import V4
+from .plan import PLANS
 from .rtnl import Rtnl, running
 
 BALANCER = "n1"
-_ALL = ("ipv6/conf/all/disable_ipv6", "ipv6/conf/default/disable_ipv6")
+_CONF = ("all", "default")
 
 
 def stop(process):
@@ -39,12 +40,13 @@ class Topology:
     own namespaces can't be met.
     """
 
-    def __init__(self, plan=V4, prefix=""):
-        self.plan = plan
+    def __init__(self, plans=PLANS, prefix=""):
+        self.plans = plans
         self.prefix = prefix
         self._running = []
-        self.routers = ["r0", *plan.nodes]
-        self.places = ["c0", "r0", "lan", *plan.nodes, *plan.pods]
+        self._ends = []         # of all links: (place, link)
+        self.routers = ["r0", *plans[0].nodes]
+        self.places = ["c0", "r0", "lan", *plans[0].nodes, *plans[0].pods]
 
     def ns(self, place):
         return self.prefix + place
@@ -65,11 +67,15 @@ class Topology:
             self._at = rtnl.__getitem__
             # A link's two ends are made at once, from one side: all links, then the rest.
             self._links()
-            self._addresses()
+            self._up()
+            for plan in self.plans:
+                self._addresses(plan)
         self.offloads(offloads)
         # A bridge forwards to a port only when the kernel's link watch has seen it,
         # which can take a second: an ARP request lost by then would take another.
         eventually(lambda: all(running(self.ns(place)) for place in self.places), "links run", 30)
+        eventually(lambda: all(ns.can_ask(self.ns(place)) for place in self.places),
+                   "links have addresses of their own", 30)
         return self
 
     def close(self):
@@ -110,22 +116,23 @@ class Topology:
 
     def _sysctl_first(self, place):
         """Before there is a link, so that no link is ever without them."""
-        settings = dict.fromkeys(_ALL, 1)
-        if place in self.routers:
-            settings["ipv4/ip_forward"] = 1
-            # Traffic of DSR is asymmetric. And a balancer sends out by the link that
-            # it received by: to tell the client of a shorter way would be wrong.
-            for conf in ("all", "default"):
+        ipv6 = any(plan.ipv6 for plan in self.plans) and place != "lan"
+        for conf in _CONF:
+            settings = {f"ipv6/conf/{conf}/disable_ipv6": int(not ipv6),
+                        # nobody has our addresses, and nobody tells of routers
+                        f"ipv6/conf/{conf}/accept_dad": 0, f"ipv6/conf/{conf}/accept_ra": 0,
+                        f"ipv6/conf/{conf}/router_solicitations": 0}
+            if place in self.routers:
+                # Traffic of DSR is asymmetric. And a balancer sends out by the link that
+                # it received by: to tell the client of a shorter way would be wrong.
                 settings[f"ipv4/conf/{conf}/rp_filter"] = 0
                 settings[f"ipv4/conf/{conf}/send_redirects"] = 0
-        ns.sysctl(self.ns(place), settings)
+            ns.sysctl(self.ns(place), settings)
+        if place in self.routers:
+            ns.sysctl(self.ns(place), {"ipv4/ip_forward": 1, "ipv6/conf/all/forwarding": 1})
 
     def _links(self):
-        p = self.plan
-
-        def veth(place, link, mac, peer, peer_link, peer_mac=None):
-            self._at(place).veth(link, mac, self.ns(peer), peer_link, peer_mac)
-
+        p, veth = self.plans[0], self._veth
         self._at("lan").bridge("br0")
         self._at("lan").up("br0")
         veth("c0", "eth0", mac_of("c0"), "r0", "wan0")
@@ -135,17 +142,20 @@ class Topology:
             for pod in p.pods_of(node):
                 veth(node, pod, mac_of("gw"), pod, "eth0", mac_of(pod))
 
-    def _addresses(self):
-        p = self.plan
+    def _veth(self, place, link, mac, peer, peer_link, peer_mac=None):
+        self._at(place).veth(link, mac, self.ns(peer), peer_link, peer_mac)
+        self._ends += (place, link), (peer, peer_link)
 
-        def link(place, name, address, length):
-            self._at(place).address(name, address, length)
-            self._at(place).up(name)
-
+    def _up(self):
         for place in self.places:
             self._at(place).up("lo")
-        for port in ("r0", *p.nodes):
-            self._at("lan").up(port, master="br0")
+        for place, link in self._ends:
+            self._at(place).up(link, master="br0" if place == "lan" else None)
+
+    def _addresses(self, p):
+        def link(place, name, address, length):
+            self._at(place).address(name, address, length)
+
         link("c0", "eth0", p.client, p.client_len)
         self._at("c0").route(p.anywhere, via=p.client_gw)
         link("r0", "wan0", p.client_gw, p.client_len)
@@ -162,7 +172,7 @@ class Topology:
                 link(pod, "eth0", pod_address, p.host_len)
                 self._at(node).route(f"{pod_address}/{p.host_len}", link=pod, source=address)
                 self._at(pod).route(f"{p.pod_gw}/{p.host_len}", link="eth0")
-                self._at(pod).route(p.anywhere, via=p.pod_gw)
+                self._at(pod).route(p.anywhere, via=p.pod_gw, link="eth0")
 
 
 def mac_of(place):

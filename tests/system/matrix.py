@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every mode × protocol × policy × place of the backend × kind of frontend.
+"""Every mode × protocol × policy × place of the backend × kind of frontend, in both families.
 
 One service for each backend and policy; the mode is changed at run time. The
 topology stays, so a cell costs a connection and a few calls of lbadm.
@@ -11,6 +11,7 @@ from net import clients
 from net.cluster import Cluster, Service
 from net.ktap import check, equal, eventually
 from net.packet import SYN
+from net.plan import twins
 from net.topology import BALANCER
 from oracle import note, oracle
 
@@ -21,9 +22,9 @@ _ports = itertools.count(20000)     # a client port of its own for each cell
 
 
 class Matrix:
-    def __init__(self):
-        self.cluster = Cluster()
-        self.plan = self.cluster.plan
+    def __init__(self, plan):
+        self.cluster = Cluster(plan)
+        self.plan = plan
         self.capture = self.cluster.capture()
         self.mode = None
         self.seen = {}      # drops by node, as of the last look
@@ -169,11 +170,12 @@ def refused(m, service, to, want):
 
 
 def tests(subset):
-    matrix = functools.lru_cache(Matrix)    # made by the first cell
-    cells = itertools.product(MODES, ("tcp", "udp"), ("cluster", "local"), PLACES, FRONTS)
-    if subset:
-        cells = [c for n, c in enumerate(cells) if c[2:] in SUBSET]
-    return [(" ".join(c), functools.partial(cell, matrix, *c)) for c in cells]
+    def of_family(plan):
+        matrix = functools.lru_cache(functools.partial(Matrix, plan))       # made by the first cell
+        cells = itertools.product(MODES, ("tcp", "udp"), ("cluster", "local"), PLACES, FRONTS)
+        return [(" ".join(c), functools.partial(cell, matrix, *c)) for c in cells
+                if not subset or c[2:] in SUBSET]
+    return twins(of_family)
 
 
 SUBSET = (("cluster", "remote", "vip"), ("cluster", "local", "nodeport"),

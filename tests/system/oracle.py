@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What should happen, from the meaning of the modes alone: no test knows it by heart."""
+import socket
+import struct
 from dataclasses import dataclass
 
 from net.topology import BALANCER
@@ -28,6 +30,9 @@ def oracle(plan, mode, proto, policy, place):
 
 
 def note(address, port):
-    """The option that a DSR packet carries: port and address, least byte first."""
+    """What a DSR packet carries. IPv4: an option with port and address, least byte first.
+    IPv6: a header of destination options, from its length on."""
+    if ":" in address:
+        return b"\x02\x1b\x14" + socket.inet_pton(socket.AF_INET6, address) + struct.pack("!HH", port, 0)
     octets = bytes(int(x) for x in address.split("."))
     return b"\x9a\x08" + port.to_bytes(2, "little") + octets[::-1]
