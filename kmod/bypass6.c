@@ -23,6 +23,16 @@ static bool is_ordinary(struct sk_buff *skb, const struct ipv6hdr *ip6h, bool tc
 	       !skb_has_extensions(skb);
 }
 
+/* Other than in IPv4, the routes of a device stay when its MTU changes. */
+static bool is_too_big(const struct sk_buff *skb, const struct dst_entry *dst,
+		       const struct bpflb_flow *flow)
+{
+	u32 mtu = max_t(u32, ip6_dst_mtu_maybe_forward(dst, true), IPV6_MIN_MTU);
+	u32 note = bpflb_bypass_has_notes(flow) ? BPFLB_NOTE_OPT6_LEN : 0;
+
+	return bpflb_is_too_big(skb, mtu - note);
+}
+
 static struct rt6_info *route_of(struct dst_entry *dst)
 {
 	return container_of(dst, struct rt6_info, dst);
@@ -104,7 +114,6 @@ static bool send(struct bpflb_net *bn, struct sk_buff *skb, bool tcp, struct bpf
 	struct neighbour *n;
 
 	if (!dst || skb->skb_iif != READ_ONCE(way->iif) ||
-	    bpflb_is_too_big(skb, READ_ONCE(way->mtu)) ||
 	    !is_ordinary(skb, ipv6_hdr(skb), tcp) ||
 	    !(BIT(READ_ONCE(flow->state)) & BPFLB_BYPASS_STATES) ||
 	    !bpflb_bypass_is_allowed(bn, flow) || !bpflb_bypass_is_good(flow) ||
@@ -122,6 +131,8 @@ static bool send(struct bpflb_net *bn, struct sk_buff *skb, bool tcp, struct bpf
 		bpflb_way_close(way);
 		return false;
 	}
+	if (is_too_big(skb, dst, flow))
+		return false;
 	target(flow, reply, &to);
 	n = neighbour_of(route_of(dst), to.daddr);
 	if (!n || skb_cow(skb, LL_RESERVED_SPACE(dst->dev) + BPFLB_NOTE_OPT6_LEN))
