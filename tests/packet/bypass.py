@@ -5,10 +5,11 @@ import struct
 
 from scapy.layers.inet import IP, TCP
 
+from family import V4, V6, at, changed, parsed, payload, piece_read, unpadded
 from net import ns
 from net.ktap import equal
 from talk import DsrIn, DsrOut, Local, Snat
-from wire import FAR, N1, REMOTE, VIP, changed, from_router, note, to_node, with_options
+from wire import FAR, from_router, to_node
 
 DATA = b"", b"x", b"even", b"odd length:", bytes(range(256)) * 5
 
@@ -56,7 +57,7 @@ def sum_is_zero(wire, kind):
     def sums(word):
         """As it comes, and as it is to leave: behind the header's two ports and length."""
         _, frame, (_, out) = packet(word)
-        return [int.from_bytes(f[14 + (f[14] & 15) * 4 + 6:][:2], "big") for f in (bytes(frame), bytes(out))]
+        return [int.from_bytes(piece_read(unpadded(f))[3][6:8], "big") for f in (frame, out)]
 
     for end, word in enumerate(sums(0)):
         equal(sums(word)[end], 0xffff, "checksum")
@@ -77,7 +78,7 @@ def note_always(wire):
     talk = DsrOut(wire, "tcp")
     packets = [talk.segment(data=data) for data in DATA]
     for n, packet in enumerate(packets):
-        want = to_node(with_options(talk.translated(packet), note(VIP, 80)))
+        want = to_node(at.noted(talk.translated(packet), at.vip, 80))
         with wire.bypassing(min(n, 1)):
             wire.expect("lan", from_router(packet), want)
 
@@ -103,20 +104,21 @@ def counters(wire):
 
 
 # struct virtio_net_hdr: flags, gso_type, hdr_len, gso_size, csum_start, csum_offset
-_NEEDS_CSUM, _GSO_NONE, _GSO_TCP4 = 1, 0, 1
+_NEEDS_CSUM, _GSO_NONE, _GSO_TCP = 1, 0, {V4: 1, V6: 4}
 
 
 def unfinished(packet, gso_type=_GSO_NONE, size=0):
     """@packet with the sum of its pseudo header only, and what says so."""
-    raw = bytearray(bytes(packet))
-    proto, at = (6, 16) if TCP in packet else (17, 6)
-    pseudo = raw[12:20] + struct.pack("!HH", proto, len(raw) - 20)
-    total = sum(struct.unpack("!6H", pseudo))
-    total = (total & 0xffff) + (total >> 16)
-    raw[20 + at:22 + at] = struct.pack("!H", (total & 0xffff) + (total >> 16))
-    head = 14 + 20 + (packet[TCP].dataofs * 4 if TCP in packet else 8)
+    raw, head = bytearray(bytes(packet)), at.head
+    proto, check = (6, 16) if TCP in packet else (17, 6)
+    pseudo = raw[12 if at.family is V4 else 8:head] + struct.pack("!HH", proto, len(raw) - head)
+    total = sum(struct.unpack(f"!{len(pseudo) // 2}H", pseudo))
+    while total > 0xffff:
+        total = (total & 0xffff) + (total >> 16)
+    raw[head + check:head + check + 2] = struct.pack("!H", total)
+    headers = 14 + head + (packet[TCP].dataofs * 4 if TCP in packet else 8)
     return (from_router(bytes(raw)),
-            struct.pack("=BBHHHH", _NEEDS_CSUM, gso_type, head, size, 14 + 20, at))
+            struct.pack("=BBHHHH", _NEEDS_CSUM, gso_type, headers, size, 14 + head, check))
 
 
 @contextlib.contextmanager
@@ -136,7 +138,7 @@ def partial(wire, kind, proto):
     for data in DATA:
         _, frame, want = talk.ask(data=data)
         with offloads(), wire.bypassing(1):
-            wire.send_unfinished("lan", *unfinished(IP(bytes(frame)[14:])))
+            wire.send_unfinished("lan", *unfinished(payload(frame)))
             wire.arrives(want, frame)
             wire.quiet()
 
@@ -144,19 +146,24 @@ def partial(wire, kind, proto):
 def segments(packet, size):
     """What a device makes of a large segment, each numbered on."""
     data = bytes(packet[TCP].payload)
-    for at in range(0, len(data), size):
+    for n in range(0, len(data), size):
         piece = packet.copy()
-        piece.len = piece.chksum = piece[TCP].chksum = None
-        piece.id += at // size
+        piece[TCP].chksum = None
+        if IP in piece:
+            piece.len = piece.chksum = None
+            piece.id += n // size
+        else:
+            piece.plen = None
         piece[TCP].remove_payload()
-        piece[TCP].seq += at
-        last = at + size >= len(data)
+        piece[TCP].seq += n
+        last = n + size >= len(data)
         piece[TCP].flags = packet[TCP].flags if last else str(packet[TCP].flags).replace("P", "")
-        yield IP(bytes(piece / data[at:at + size]))
+        yield parsed(bytes(piece / data[n:n + size]))
 
 
-def super_packet(wire, kind, size, noted=False):
+def super_packet(wire, kind, noted=False):
     """A large segment (GSO) goes as one, and leaves in pieces that fit."""
+    size = 1500 - at.head - 32 - (at.note_len if noted else 0)
     wire.set(kind.mode)
     talk = kind(wire, "tcp")
     if noted:       # met in mid-life: twice, so that the second may
@@ -164,16 +171,16 @@ def super_packet(wire, kind, size, noted=False):
             packet = talk.segment(data=b"first")
             with wire.bypassing(n):
                 wire.expect("lan", from_router(packet),
-                            to_node(with_options(talk.translated(packet), note(VIP, 80))))
+                            to_node(at.noted(talk.translated(packet), at.vip, 80)))
     else:
         talk.open()
     _, frame, (link, _) = talk.ask(data=bytes(range(256)) * 60, df=True)
-    packet = IP(bytes(frame)[14:])
+    packet = payload(frame)
     with offloads(), wire.bypassing(1):
-        wire.send_unfinished("lan", *unfinished(packet, _GSO_TCP4, size))
+        wire.send_unfinished("lan", *unfinished(packet, _GSO_TCP[at.family], size))
         for piece in segments(packet, size):
-            want = changed(piece, src=None if kind.mode == "dsr" else N1, dst=REMOTE, dport=8080)
-            wire.arrives((link, to_node(with_options(want, note(VIP, 80)) if noted else want)[1]), frame)
+            want = changed(piece, src=None if kind.mode == "dsr" else at.n1, dst=at.remote, dport=8080)
+            wire.arrives((link, to_node(at.noted(want, at.vip, 80) if noted else want)[1]), frame)
         wire.quiet()
 
 
@@ -190,7 +197,7 @@ TESTS = [
     *((f"bypass: unfinished checksum, {name} {proto}",
        lambda wire, kind=kind, proto=proto: partial(wire, kind, proto))
       for name, kind in (("snat", Snat), ("dsr", DsrOut), ("local", Local)) for proto in ("tcp", "udp")),
-    ("bypass: segmentation offload, snat", lambda wire: super_packet(wire, Snat, 1448)),
-    ("bypass: segmentation offload, dsr", lambda wire: super_packet(wire, DsrOut, 1448)),
-    ("bypass: segmentation offload, each piece noted", lambda wire: super_packet(wire, DsrOut, 1440, True)),
+    ("bypass: segmentation offload, snat", lambda wire: super_packet(wire, Snat)),
+    ("bypass: segmentation offload, dsr", lambda wire: super_packet(wire, DsrOut)),
+    ("bypass: segmentation offload, each piece noted", lambda wire: super_packet(wire, DsrOut, True)),
 ]

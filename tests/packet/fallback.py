@@ -7,22 +7,17 @@ once the reason is gone, or the stack has let it through, there is bypass again.
 import contextlib
 import socket
 
-from scapy.layers.inet import ICMP, IP, UDP, fragment
+from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6NDOptDstLLAddr
 from scapy.layers.l2 import ARP, Ether
 
+from family import V4, at, changed, end, error_read, payload, pieces, unpadded
 from net import ns
 from net.ktap import Failure, check, equal
 from talk import DsrIn, DsrOut, Local, Snat
-from wire import (ALT_N2, ALT_ROUTER, CLIENT, FAR, MAC, N1, N2, NODE, POD, REMOTE, from_alt, from_router,
-                  to_alt, to_node, to_router, with_options)
+from wire import FAR, MAC, NODE, from_alt, from_router, to_alt, to_node, to_router
 
 _ETH_ARP = 0x0806
 _ESP = 50
-
-
-def payload(frame):
-    """The IP packet in a frame."""
-    return IP(bytes(frame)[14:])
 
 
 @contextlib.contextmanager
@@ -56,17 +51,24 @@ def slow_then_fast(wire, say):
         fast(wire, link, frame, want)
 
 
-def icmp_error(wire, link, frame, to, kind, code):
+def fast_again(wire, say):
+    """What there was is there again: the first packet may have to find that out on the stack's way."""
+    link, frame, want = say(data=b"may take either way")
+    wire.expect(link, frame, want)
+    link, frame, want = say(data=b"fast")
+    fast(wire, link, frame, [want])
+
+
+def icmp_error(wire, link, frame, to, kind):
     """@frame takes the stack's way, and an error comes back to @to; returns that."""
     with wire.bypassing(0):
         wire.send(link, frame)
         where, got = wire.receive()
-        got = payload(got)
-        check(ICMP in got, f"not an ICMP error: {got.summary()}")
-        equal((where, got.dst, got[ICMP].type, got[ICMP].code), (*to, kind, code),
-              "link, destination, type and code")
+        read = error_read(unpadded(got))
+        check(read, f"not an ICMP error: {payload(got).summary()}")
+        equal((where, payload(got).dst, read[0]), (*to, kind), "link, destination, type and code")
         wire.quiet()
-    return got[ICMP]
+    return payload(got)
 
 
 def elsewhere(say, link, change):
@@ -92,14 +94,14 @@ def input_device(wire):
 
 def route_replaced(wire, kind, proto):
     talk = kind(wire, proto).open()
-    with state(wire, f"route replace 10.0.2.0/24 via {ALT_N2}", f"route replace 10.0.2.0/24 via {N2}"):
+    with state(wire, f"route replace {at.remote_net} via {at.alt_n2}", f"route replace {at.remote_net} via {at.n2}"):
         slow_then_fast(wire, elsewhere(talk.ask, "alt", to_alt))
     slow_then_fast(wire, talk.ask)
 
 
 def route_back_replaced(wire, kind, proto):
     talk = kind(wire, proto).open()
-    with state(wire, f"route replace default via {ALT_ROUTER}", "route replace default via 192.168.0.1"):
+    with state(wire, f"route replace default via {at.alt_router}", f"route replace default via {at.router}"):
         slow_then_fast(wire, elsewhere(talk.answer, "alt", lambda p: to_alt(p, "r1")))
     slow_then_fast(wire, talk.answer)
 
@@ -107,7 +109,7 @@ def route_back_replaced(wire, kind, proto):
 def route_added(wire):
     """One that is more specific."""
     talk = Snat(wire, "udp").open()
-    with state(wire, f"route add {REMOTE} via {ALT_N2}", f"route del {REMOTE}"):
+    with state(wire, f"route add {at.remote} via {at.alt_n2}", f"route del {at.remote}"):
         slow_then_fast(wire, elsewhere(talk.ask, "alt", to_alt))
     slow_then_fast(wire, talk.ask)
 
@@ -115,8 +117,8 @@ def route_added(wire):
 def rule_added(wire):
     """Policy routing that says otherwise."""
     talk = Snat(wire, "udp").open()
-    with state(wire, (f"route add default via {ALT_N2} table 7", f"rule add to {REMOTE} lookup 7"),
-               (f"rule del to {REMOTE} lookup 7", "route flush table 7")):
+    with state(wire, (f"route add default via {at.alt_n2} table 7", f"rule add to {at.remote} lookup 7"),
+               (f"rule del to {at.remote} lookup 7", "route flush table 7")):
         slow_then_fast(wire, elsewhere(talk.ask, "alt", to_alt))
     slow_then_fast(wire, talk.ask)
 
@@ -124,25 +126,26 @@ def rule_added(wire):
 def route_deleted(wire):
     """The next packet goes by what route is left: it can't go the old way."""
     talk = Snat(wire, "udp").open()
-    with state(wire, "route del 10.0.2.0/24", f"route add 10.0.2.0/24 via {N2}"):
+    with state(wire, f"route del {at.remote_net}", f"route add {at.remote_net} via {at.n2}"):
         slow_then_fast(wire, elsewhere(talk.ask, "lan", to_router))
     slow_then_fast(wire, talk.ask)
 
 
 def unreachable(wire):
     talk = Snat(wire, "udp").open()
-    with state(wire, f"route add unreachable {REMOTE}", f"route del unreachable {REMOTE}"):
+    with state(wire, f"route add unreachable {at.remote}", f"route del unreachable {at.remote}"):
         for n in range(2):
-            icmp_error(wire, *talk.ask(data=b"%d" % n)[:2], ("lan", CLIENT), 3, 1)
+            icmp_error(wire, *talk.ask(data=b"%d" % n)[:2], ("lan", at.client), at.no_route)
     slow_then_fast(wire, talk.ask)
 
 
-class Arp:
+class Neighbours:
     """What the node asks for on @link, and answers to it."""
 
     def __init__(self, link):
-        self._socket = ns.make_socket(FAR, socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_ARP))
-        self._socket.bind((link, _ETH_ARP))
+        kind = _ETH_ARP if at.family is V4 else at.ethertype
+        self._socket = ns.make_socket(FAR, socket.AF_PACKET, socket.SOCK_RAW, socket.htons(kind))
+        self._socket.bind((link, kind))
         self._socket.settimeout(5)
 
     def __enter__(self):
@@ -158,27 +161,33 @@ class Arp:
                 frame = Ether(self._socket.recv(2048))
             except TimeoutError:
                 raise Failure(f"nobody asked for {address}") from None
-            if frame[ARP].op == 1 and frame[ARP].pdst == address:
+            if (ARP in frame and frame[ARP].op == 1 and frame[ARP].pdst == address) or \
+                    (ICMPv6ND_NS in frame and frame[ICMPv6ND_NS].tgt == address):
                 return
 
     def tell(self, address, mac):
-        self._socket.send(bytes(Ether(src=MAC[mac], dst=MAC["n1"]) / ARP(
-            op=2, hwsrc=MAC[mac], psrc=address, hwdst=MAC["n1"], pdst=N1)))
+        if at.family is V4:
+            told = ARP(op=2, hwsrc=MAC[mac], psrc=address, hwdst=MAC["n1"], pdst=at.n1)
+        else:
+            told = at.ip(src=address, dst=at.n1, ttl=255) / ICMPv6ND_NA(tgt=address, R=0, S=1, O=1) / \
+                ICMPv6NDOptDstLLAddr(lladdr=MAC[mac])
+        self._socket.send(bytes(Ether(src=MAC[mac], dst=MAC["n1"]) / told))
 
 
-# as long as a test has not got another one, the neighbours are known for good
-KNOWN = f"neigh replace {N2} lladdr {MAC['n2']} dev lan0 nud permanent"
+def known(mac="n2"):
+    """As long as a test has not got another one, the neighbours are known for good."""
+    return f"neigh replace {at.n2} lladdr {MAC[mac]} dev lan0 nud permanent"
 
 
 def neighbour_gone(wire):
     """It is asked for anew, and the packet waits: it does not go to where it was."""
     talk = Snat(wire, "udp").open()
-    with Arp("lan") as arp, state(wire, f"neigh del {N2} dev lan0", KNOWN):
+    with Neighbours("lan") as neighbours, state(wire, f"neigh del {at.n2} dev lan0", known()):
         link, frame, want = talk.ask(data=b"waits")
         with wire.bypassing(0):
             wire.expect(link, frame)
-            arp.asked(N2)
-            arp.tell(N2, "nobody")
+            neighbours.asked(at.n2)
+            neighbours.tell(at.n2, "nobody")
             to_new = elsewhere(lambda **kw: (link, frame, want), "lan", to_nobody)
             wire.arrives(to_new()[2], frame)
             wire.quiet()
@@ -188,21 +197,20 @@ def neighbour_gone(wire):
 
 
 def to_nobody(packet):
-    return "lan", Ether(src=MAC["n1"], dst=MAC["nobody"], type=0x0800) / packet
+    return "lan", Ether(src=MAC["n1"], dst=MAC["nobody"], type=at.ethertype) / packet
 
 
 def neighbour_silent(wire):
     """Nobody answers for it: the client is told."""
     talk = DsrOut(wire, "tcp").open()
-    with wire.neigh("lan0", mcast_solicit=1, retrans_time_ms=20), Arp("lan") as arp, \
-            state(wire, f"neigh del {N2} dev lan0", KNOWN):
+    with wire.neigh("lan0", mcast_solicit=1, retrans_time_ms=20), Neighbours("lan") as neighbours, \
+            state(wire, f"neigh del {at.n2} dev lan0", known()):
         with wire.bypassing(0):
             link, frame, _ = talk.ask(data=b"lost")
             wire.send(link, frame)
-            arp.asked(N2)
+            neighbours.asked(at.n2)
             _, got = wire.receive()
-            got = payload(got)
-            equal((got.dst, got[ICMP].type, got[ICMP].code), (CLIENT, 3, 1), "the error")
+            equal((payload(got).dst, error_read(unpadded(got))[0]), (at.client, at.unreachable), "the error")
     link, frame, want = talk.ask(data=b"there again")
     fast(wire, link, frame, [want])
 
@@ -210,20 +218,17 @@ def neighbour_silent(wire):
 def neighbour_moved(wire):
     """Its new address is taken with the next packet, and that is no reason to fall back."""
     talk = Snat(wire, "udp").open()
-    with state(wire, KNOWN.replace(MAC["n2"], MAC["nobody"]), KNOWN):
+    with state(wire, known("nobody"), known()):
         link, frame, want = elsewhere(talk.ask, "lan", to_nobody)(data=b"moved")
         fast(wire, link, frame, [want])
     link, frame, want = talk.ask(data=b"back")
     fast(wire, link, frame, [want])
 
 
-TMP, TMP_N2 = "192.168.2.11", "192.168.2.12"
-
-
 @contextlib.contextmanager
 def tmp_device(wire):
     """One more link."""
-    wire.link("tmp", MAC["alt"], TMP, 24)
+    wire.link("tmp", MAC["alt"], "tmp")
     try:
         yield
     finally:
@@ -235,8 +240,8 @@ def tmp_device(wire):
 def tmp_route(wire):
     """The remote backend is behind that one."""
     wire.running()
-    wire.ip(f"neigh replace {TMP_N2} lladdr {MAC['alt-n2']} dev tmp0 nud permanent")
-    wire.ip(f"route replace {REMOTE} via {TMP_N2}")
+    wire.ip(f"neigh replace {at.tmp_n2} lladdr {MAC['alt-n2']} dev tmp0 nud permanent")
+    wire.ip(f"route replace {at.remote} via {at.tmp_n2}")
 
 
 def device_down(wire):
@@ -262,47 +267,48 @@ def device_deleted(wire):
             slow_then_fast(wire, talk.ask)
 
 
-def mtu(wire, change, restore):
-    """DF: its sender is told what fits. Without, fragments."""
+def mtu(wire, change, restore, word="mtu"):
+    """DF (as all of IPv6): its sender is told what fits. Without, fragments."""
+    narrow = 1300   # a device with less than 1280 has no IPv6
     talks = [Local(wire, "udp").open(), Local(wire, "tcp").open()]
-    with state(wire, change, restore):
+    with state(wire, f"{change} {word} {narrow}", restore):
         for talk in talks:
-            link, frame, _ = talk.ask(data=b"d" * 1200, df=True)
-            equal(icmp_error(wire, link, frame, ("lan", CLIENT), 3, 4).nexthopmtu, 1000, "MTU told")
-            link, frame, (where, whole) = talk.ask(data=b"f" * 1200)
-            with wire.bypassing(0):
-                wire.expect(link, frame, *((where, piece) for piece in pieces(whole, 1000)))
-            link, frame, want = talk.ask(data=b"d" * 400, df=True)
-            fast(wire, link, frame, [want])
-            edge = 1000 - (28 if talk.proto == "udp" else 52)
+            link, frame, _ = talk.ask(data=b"d" * 1400, df=True)
+            equal(at.mtu(icmp_error(wire, link, frame, ("lan", at.client), at.too_big)), narrow, "MTU told")
+            link, frame, (where, whole) = talk.ask(data=b"f" * 1400)
+            if at.family is V4:
+                with wire.bypassing(0):
+                    wire.expect(link, frame, *((where, piece) for piece in framed(whole, narrow)))
+            fast_again(wire, lambda talk=talk, **kw: talk.ask(df=True, **kw))
+            edge = narrow - at.head - (8 if talk.proto == "udp" else 32)
             fast(wire, *[*talk.ask(data=b"e" * edge, df=True)[:2], [talk.ask(data=b"e" * edge, df=True)[2]]])
-            icmp_error(wire, *talk.ask(data=b"e" * (edge + 1), df=True)[:2], ("lan", CLIENT), 3, 4)
+            icmp_error(wire, *talk.ask(data=b"e" * (edge + 1), df=True)[:2], ("lan", at.client), at.too_big)
     for talk in talks:
-        slow_then_fast(wire, lambda talk=talk, **kw: talk.ask(**{**kw, "data": b"d" * 1200, "df": True}))
+        fast_again(wire, lambda talk=talk, **kw: talk.ask(**{**kw, "data": b"d" * 1400, "df": True}))
 
 
-def pieces(frame, size):
+def framed(frame, size):
     """What the stack makes of a frame that is too large for it."""
-    for piece in fragment(payload(frame), (size - 20) // 8 * 8):
-        yield Ether(bytes(frame)[:14]) / IP(bytes(piece))
+    for piece in pieces(payload(frame), size):
+        yield Ether(bytes(frame)[:14]) / piece
 
 
 def note_fits(wire):
     """The note needs room too: what has just enough takes bypass."""
     talk = DsrOut(wire, "udp").open()
-    link, frame, want = talk.ask(data=b"f" * (1500 - 28 - 8), df=True)
+    most = 1500 - at.head - 8 - at.note_len
+    link, frame, want = talk.ask(data=b"f" * most, df=True)
     fast(wire, link, frame, [want])
     for more in (1, 8):
-        link, frame, _ = talk.ask(data=b"f" * (1500 - 28 - 8 + more), df=True)
-        equal(icmp_error(wire, link, frame, ("lan", CLIENT), 3, 4).nexthopmtu, 1492, "MTU told")
+        link, frame, _ = talk.ask(data=b"f" * (most + more), df=True)
+        equal(at.mtu(icmp_error(wire, link, frame, ("lan", at.client), at.too_big)), 1500 - at.note_len, "MTU told")
 
 
 def options(wire):
+    """Or an extension header."""
     talk = Snat(wire, "udp").open()
-    alert = b"\x94\x04\0\0"
     link, frame, (where, out) = talk.ask(data=b"options")
-    slow(wire, link, from_router(IP(with_options(payload(frame), alert))),
-         [(where, to_node(with_options(payload(out), alert))[1])])
+    slow(wire, link, from_router(at.unusual(payload(frame))), [to_node(at.unusual(payload(out)))])
     link, frame, want = talk.ask(data=b"no options")
     fast(wire, link, frame, [want])
 
@@ -310,12 +316,11 @@ def options(wire):
 def fragments(wire):
     """A datagram leaves in the pieces that it came in: a link beyond may need them small."""
     talk = Snat(wire, "udp").open()
-    link, frame, (where, out) = talk.ask(data=bytes(range(256)) * 2)
+    link, frame, want = talk.ask(data=bytes(range(256)) * 11)
     with wire.bypassing(0):
-        *first, last = pieces(frame, 420)
-        for piece in first:
+        for piece in framed(frame, 1300):
             wire.send(link, piece)
-        wire.expect(link, last, *((where, piece) for piece in pieces(out, 420)))
+        wire.arrives_in_pieces(want, 1300, frame)
     link, frame, want = talk.ask(data=b"whole")
     fast(wire, link, frame, [want])
 
@@ -324,10 +329,10 @@ def ttl(wire, kind, side):
     """The last hop of a packet: its sender is told, unless nobody can be."""
     talk = kind(wire, "udp").open()
     say = getattr(talk, side)
-    to = {"ask": ("lan", CLIENT), "answer": ("pod", POD)}[side]
+    to = {"ask": ("lan", at.client), "answer": ("pod", at.pod)}[side]
     for left in (1, 1):
         link, frame, _ = say(data=b"last hop", ttl=left)
-        icmp_error(wire, link, frame, to, 11, 0)
+        icmp_error(wire, link, frame, to, at.expired)
     link, frame, want = say(data=b"one more", ttl=2)
     fast(wire, link, frame, [want])
 
@@ -358,7 +363,7 @@ def syn_again(wire):
 def policy(wire, direction):
     """A policy that forbids what is forwarded."""
     talk = Snat(wire, "udp").open()
-    what = f"src {CLIENT} dst {REMOTE} dir {direction}"
+    what = f"src {at.client} dst {at.remote} dir {direction}"
     with state(wire, f"xfrm policy add {what} action block", f"xfrm policy del {what}"):
         for n in range(2):
             link, frame, _ = talk.ask(data=b"%d" % n)
@@ -369,11 +374,11 @@ def policy(wire, direction):
 def tunnel(wire):
     """A policy that encrypts what is forwarded: it must not leave in clear."""
     talk = Snat(wire, "udp").open()
-    what = f"src {CLIENT} dst {REMOTE} dir out"
-    sa = f"src {N1} dst {N2} proto esp spi 0x100"
+    what = f"src {at.client} dst {at.remote} dir out"
+    sa = f"src {at.n1} dst {at.n2} proto esp spi 0x100"
     with state(wire, (f"xfrm state add {sa} mode tunnel enc cbc(aes) 0x{'11' * 16} "
                       f"auth-trunc hmac(sha256) 0x{'22' * 32} 128",
-                      f"xfrm policy add {what} tmpl src {N1} dst {N2} proto esp mode tunnel"),
+                      f"xfrm policy add {what} tmpl src {at.n1} dst {at.n2} proto esp mode tunnel"),
                (f"xfrm policy del {what}", f"xfrm state del {sa}")):
         for n in range(3):
             link, frame, _ = talk.ask(data=b"in clear?")
@@ -381,7 +386,8 @@ def tunnel(wire):
                 wire.send(link, frame)
                 where, got = wire.receive()
                 packet = payload(got)
-                equal((where, packet.src, packet.dst, packet.proto), ("lan", N1, N2, _ESP), "the tunnel's packet")
+                kind = packet.proto if at.family is V4 else packet.nh
+                equal((where, packet.src, packet.dst, kind), ("lan", at.n1, at.n2, _ESP), "the tunnel's packet")
                 check(b"in clear?" not in got, f"packet {n} can be read")
                 wire.quiet()
     slow_then_fast(wire, talk.ask)
@@ -389,8 +395,9 @@ def tunnel(wire):
 
 def forwarding_off(wire):
     talks = [Snat(wire, "udp").open(), Local(wire, "tcp").open()]
+    forwarding = "ip_forward" if at.family is V4 else "conf/all/forwarding"
     sides = [talk.ask for talk in talks] + [talk.answer for talk in talks]
-    wire.sysctl(ip_forward=0)
+    wire.sysctl(**{forwarding: 0})
     try:
         for say in sides:
             link, frame, _ = say(data=b"nowhere")
@@ -398,9 +405,10 @@ def forwarding_off(wire):
                 wire.send(link, frame)
                 wire.nothing_but_errors()
     finally:
-        wire.sysctl(**{"ip_forward": 1, "conf/all/send_redirects": 0})
+        wire.sysctl(**{forwarding: 1})
+        ns.sysctl(NODE, {"ipv4/conf/all/send_redirects": 0})
     for say in sides:
-        slow_then_fast(wire, say)
+        fast_again(wire, say)
 
 
 def switched_off(wire, off, on):
@@ -424,17 +432,15 @@ def switched_off(wire, off, on):
         wire.lbadm(*on.split())
     for talk in talks:
         for side in (talk.ask, talk.answer):
-            talk.say(side, data=b"may take either way")
-            link, frame, want = side(data=b"on again")
-            fast(wire, link, frame, [want])
+            fast_again(wire, side)
 
 
 def backend_removed(wire, proto):
     """A connection goes on as it was; a datagram goes to who is left."""
-    service, at = {"tcp": ("web", "8080"), "udp": ("dns", "5353")}[proto]
+    service, port = {"tcp": ("web", "8080"), "udp": ("dns", "5353")}[proto]
     talk = Snat(wire, proto).open()
-    wire.lbadm("backend", "add", service, f"10.0.2.12:{at}", "node", N2)
-    wire.lbadm("backend", "del", service, f"{REMOTE}:{at}")
+    wire.lbadm("backend", "add", service, end(at.remote2, port), "node", at.n2)
+    wire.lbadm("backend", "del", service, end(at.remote, port))
     try:
         if proto == "tcp":
             link, frame, want = talk.ask(data=b"goes on")
@@ -446,8 +452,7 @@ def backend_removed(wire, proto):
 
 
 def to_other_backend(packet):
-    packet.dst = "10.0.2.12"
-    packet.chksum = packet[UDP].chksum = None
+    packet = changed(packet, dst=at.remote2, hops=0)
     return to_node(packet)
 
 
@@ -479,11 +484,13 @@ TESTS = [
     ("neighbour has another address", neighbour_moved),
     ("output device down", device_down),
     ("output device deleted", device_deleted),
-    ("MTU of the device", lambda wire: mtu(wire, "link set pod0 mtu 1000", "link set pod0 mtu 1500")),
-    ("MTU of the route", lambda wire: mtu(wire, f"route replace {POD} dev pod0 src {N1} mtu 1000",
-                                          f"route replace {POD} dev pod0 src {N1}")),
+    ("MTU of the device", lambda wire: mtu(wire, "link set pod0", "link set pod0 mtu 1500")),
+    # what IPv6 forwards minds a route's MTU only if that is locked
+    ("MTU of the route", lambda wire: mtu(wire, f"route replace {at.pod} dev pod0 src {at.n1}",
+                                          f"route replace {at.pod} dev pod0 src {at.n1}",
+                                          "mtu" if at.family is V4 else "mtu lock")),
     ("too large with the note", note_fits),
-    ("IP options", options),
+    ("IP options or an extension header", options),
     ("fragments", fragments),
     *((f"TTL 1, {name}", lambda wire, kind=kind, side=side: ttl(wire, kind, side))
       for name, kind, side in (("snat", Snat, "ask"), ("dsr", DsrOut, "ask"), ("local", Local, "ask"),
@@ -496,7 +503,7 @@ TESTS = [
     ("xfrm policy blocks, out", lambda wire: policy(wire, "out")),
     ("xfrm policy blocks, fwd", lambda wire: policy(wire, "fwd")),
     ("xfrm policy encrypts", tunnel),
-    ("ip_forward=0", forwarding_off),
+    ("forwarding switched off", forwarding_off),
     ("bypass off", lambda wire: switched_off(wire, "set bypass off", "set bypass on")),
     ("bypass off for a service",
      lambda wire: switched_off(wire, "service set dns bypass off", "service set dns bypass on")),

@@ -1,60 +1,56 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Fragments: put together before anybody looks at ports, and what is wrong with some of them."""
-from scapy.layers.inet import IP, TCP, UDP, fragment
+from scapy.layers.inet import TCP, UDP
+from scapy.packet import Raw
 
-from fallback import payload, pieces
+from family import V4, at, changed, payload, pieces, with_fragment
+from fallback import framed
 from net.ktap import equal
 from talk import DsrIn, DsrOut, Local, Snat
-from wire import CLIENT, VIP, from_router
+from wire import from_router, to_router
+
 
 KINDS = {"snat": Snat, "local": Local, "dsr": DsrOut, "dsr-in": DsrIn}
 
 
-def large(wire, kind):
+def large(wire, kind, mode=None):
     """A datagram of 4000 bytes: the same, translated, comes out in pieces that the link can take."""
-    talk = kind(wire, "udp").open()
-    data = bytes(n * 7 & 255 for n in range(4000))
-    link, frame, (where, out) = talk.ask(data=data)
-    want = payload(out)
-    for piece in pieces(frame, 1400):
+    talk = kind(wire, "udp")
+    talk.mode = mode or talk.mode
+    talk.open()
+    link, frame, want = talk.ask(data=bytes(n * 7 & 255 for n in range(4000)))
+    for piece in framed(frame, 1400):
         wire.send(link, piece)
-    parts, last = {}, False
-    while not last:
-        came, got = wire.receive()
-        got = IP(got[14:14 + int.from_bytes(got[16:18], "big")])
-        equal((came, got.src, got.dst, got.id), (where, want.src, want.dst, want.id), "link, addresses, id")
-        equal(bytes(got)[20:got.ihl * 4].hex(), bytes(want)[20:want.ihl * 4].hex(), "options of a piece")
-        parts[got.frag * 8] = bytes(got)[got.ihl * 4:]
-        last = not got.flags.MF
-    whole = b"".join(parts[at] for at in sorted(parts))
-    equal(whole.hex(), bytes(want)[want.ihl * 4:].hex(), "datagram")
-    wire.quiet()
+    # a note comes on top
+    wire.arrives_in_pieces(want, 1400 + at.note_len if kind is DsrOut else 1400, frame)
 
 
 def tiny(wire):
-    """A TCP header in two pieces is none before both are there."""
+    """A TCP header in pieces is none before all are there. (In IPv6 its options are the second piece.)"""
     talk = Snat(wire, "tcp").open()
-    link, frame, (where, out) = talk.ask(data=b"in pieces of eight")
-    sent = payload(frame)
-    first, *rest = fragment(sent, 8)
-    wire.expect(link, from_router(IP(bytes(first))))
-    for piece in rest[:-1]:
-        wire.expect(link, from_router(IP(bytes(piece))))
-    wire.send(link, from_router(IP(bytes(rest[-1]))))
-    parts, last = b"", False
-    while not last:
-        came, got = wire.receive()
-        got = IP(got[14:14 + int.from_bytes(got[16:18], "big")])
-        equal((came, got.src, got.dst), (where, payload(out).src, payload(out).dst), "link and addresses")
-        parts += bytes(got)[20:]
-        last = not got.flags.MF
-    equal(parts.hex(), bytes(payload(out))[20:].hex(), "segment")
-    wire.quiet()
+    link, frame, want = talk.ask(data=b"in pieces of eight")
+    *first, last = pieces(payload(frame), at.head + (8 if at.family is V4 else 8 + 24))
+    for piece in first:
+        wire.expect(link, from_router(piece))
+    wire.send(link, from_router(last))
+    wire.arrives_in_pieces(want, 1280, frame)
 
 
-def piece_of(packet, offset, data, more):
-    return from_router(IP(bytes(IP(src=CLIENT, dst=VIP, id=packet, proto=17, frag=offset // 8,
-                                   flags="MF" if more else 0) / data)))
+def incomplete(wire):
+    """A first piece without a whole header: no packet for a service, but what any other address gets."""
+    wire.set("snat")
+    piece = piece_of(904, 0, bytes(TCP(sport=25903, dport=80, flags="S"))[:8], True, 6)
+    wire.expect("lan", piece, to_router(changed(payload(piece))))
+    equal(wire.flow(at.client, 25903), None, "flow")
+
+
+def piece_of(ident, offset, data, more, proto=17):
+    if at.family is V4:
+        packet = at.ip(src=at.client, dst=at.vip, id=ident, proto=proto)
+        packet.frag, packet.flags = offset // 8, "MF" if more else 0
+        return from_router(bytes(packet / Raw(data)))
+    packet = at.ip(src=at.client, dst=at.vip, proto=proto)
+    return from_router(with_fragment(packet, offset, more, ident, data))
 
 
 def overlapping(wire):
@@ -64,7 +60,7 @@ def overlapping(wire):
     wire.expect("lan", piece_of(901, 0, start + b"a" * 792, True))
     wire.expect("lan", piece_of(901, 400, b"b" * 608, False))
     wire.expect("lan", piece_of(901, 800, b"c" * 208, False))
-    equal(wire.flow(CLIENT, 25901), None, "flow")
+    equal(wire.flow(at.client, 25901), None, "flow")
 
 
 def later_first(wire):
@@ -74,15 +70,33 @@ def later_first(wire):
     wire.expect("lan", piece_of(902, 800, bogus, False))
     wire.expect("lan", piece_of(902, 792, bogus, True))
     bogus = bytes(TCP(sport=25902, dport=80, flags="S"))
-    packet = IP(bytes(IP(src=CLIENT, dst=VIP, id=903, proto=6, frag=1) / bogus))
-    wire.expect("lan", from_router(packet))
-    equal(wire.flow(CLIENT, 25902), None, "flow")
+    wire.expect("lan", piece_of(903, 8, bogus, False, 6))
+    equal(wire.flow(at.client, 25902), None, "flow")
+
+
+def atomic(wire, kind):
+    """A fragment that is all of its packet is treated as that; with a note it stays a fragment."""
+    talk = kind(wire, "udp").open()
+    for data in (b"", b"whole", b"x" * 1300):
+        link, frame, want = talk.ask(data=data)
+        piece = with_fragment(payload(frame), 0, 0, 0x99)
+        if kind is DsrOut:
+            wire.send(link, from_router(piece))
+            wire.arrives_in_pieces(want, 1400, frame, 1)
+        else:
+            wire.expect(link, from_router(piece), want)
 
 
 TESTS = [
     *((f"fragments: {name}: a datagram of 4000 bytes", lambda wire, k=k: large(wire, k))
       for name, k in KINDS.items()),
+    ("fragments: hybrid: a datagram of 4000 bytes", lambda wire: large(wire, Snat, "hybrid")),
     ("fragments: a TCP header in pieces", tiny),
     ("fragments: overlapping", overlapping),
     ("fragments: pieces without the first", later_first),
+]
+TESTS6 = [
+    ("fragments: a first piece without all of its header", incomplete),
+    *((f"fragments: {name}: the only one of its packet", lambda wire, k=k: atomic(wire, k))
+      for name, k in KINDS.items()),
 ]

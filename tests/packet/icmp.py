@@ -6,31 +6,19 @@ with the one that whoever had sent the packet is to see.
 """
 import struct
 
-from scapy.layers.inet import ICMP, IP, UDP
-from scapy.utils import checksum
+from scapy.layers.inet import UDP
+from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6ND_NS
 
-from fallback import Arp, KNOWN, state
+from fallback import Neighbours, known, state
+from family import (V4, at, changed, error, error_read, icmp_is_right, parsed, payload, piece_read,
+                    with_fragment)
 from net.ktap import check, equal
 from talk import DsrIn, DsrOut, Local, Snat
-from wire import (CLIENT, N1, N2, POD, REMOTE, VIP, changed, from_node, from_pod, from_router, note, to_node,
-                  to_pod, to_router, with_options)
-
-ROUTER, MIDDLE = "198.18.0.1", "198.18.0.2"     # before and behind the node
-UNREACHABLE, TOO_BIG, EXPIRED, PARAMETER, REDIRECT = (3, 3), (3, 4), (11, 0), (12, 0), (5, 1)
-SHORTEST, NO_TCP_SUM, WHOLE = 28, 36, 1000      # bytes that are quoted: 8 of transport, 16, all
-LENGTHS = (SHORTEST, SHORTEST + 1, NO_TCP_SUM, 38, 39, WHOLE)
+from wire import from_node, from_pod, from_router, to_node, to_pod, to_router
 
 
-def error(src, dst, quote, kind=TOO_BIG, rest=struct.pack("!HH", 0, 1400), ttl=60):
-    """The bytes of one, with all its checksums right."""
-    head = bytes(kind) + b"\0\0" + rest
-    total = checksum(head + quote)
-    icmp = head[:2] + total.to_bytes(2, "big") + head[4:] + quote
-    return bytes(IP(src=src, dst=dst, id=0x5151, ttl=ttl, proto=1) / icmp)
-
-
-def payload(frame):
-    return IP(bytes(frame)[14:])
+SHORTEST, NO_TCP_SUM, WHOLE = 8, 16, 1000       # bytes of transport that are quoted: its ports, no sum, all
+LENGTHS = (SHORTEST, SHORTEST + 1, NO_TCP_SUM, 18, 19, WHOLE)
 
 
 def from_behind(talk, packet):
@@ -42,29 +30,31 @@ def to_behind(talk, packet):
     return to_pod(packet) if isinstance(talk, Local) else to_node(packet)
 
 
-def about_request(talk, length, src=MIDDLE, kind=TOO_BIG, **kw):
+def about_request(talk, length, src=None, kind=None, **kw):
     """An error about what the client has sent: as it comes, and as the client is to have it."""
+    src, kind = src or at.middle, kind or at.too_big
     _, _, (_, out) = talk.ask(data=b"quoted in part", **kw)
     out = payload(out)
-    noted = 8 if out.ihl > 5 else 0
+    noted = len(piece_read(bytes(out))[0]) > len(piece_read(bytes(talk.segment()))[0])
+    less = at.note_len if noted else 0
     seen = changed(talk.segment(data=b"quoted in part", **kw))
-    mtu = 1400 if kind == TOO_BIG else 0
-    came = error(src, out.src, bytes(out)[:length + noted], kind, struct.pack("!HH", 0, mtu))
-    wanted = error(VIP if src in (REMOTE, POD) else src, CLIENT, bytes(seen)[:length], kind,
-                   struct.pack("!HH", 0, mtu and mtu - noted), ttl=59)
+    mtu = 1400 if kind == at.too_big else 0
+    came = error(src, out.src, bytes(out)[:at.head + length + less], kind, at.word(mtu))
+    wanted = error(at.vip if src in (at.remote, at.pod) else src, at.client, bytes(seen)[:at.head + length], kind,
+                   at.word(mtu and mtu - less), ttl=59)
     return came, wanted
 
 
 def behind(wire, kind, proto):
     """From a router behind the node, and from the backend itself."""
     talk = kind(wire, proto).open()
-    backend = talk.reply_between[0]
+    backend = talk.reply_between()[0]
     for length in LENGTHS:
-        for src in (MIDDLE, backend):
+        for src in (at.middle, backend):
             came, wanted = about_request(talk, length, src)
             link, frame = from_behind(talk, came)
             wire.expect(link, frame, to_router(wanted))
-    for what in (UNREACHABLE, EXPIRED, PARAMETER):
+    for what in (at.closed, at.expired, at.parameter):
         came, wanted = about_request(talk, NO_TCP_SUM, kind=what)
         link, frame = from_behind(talk, came)
         wire.expect(link, frame, to_router(wanted))
@@ -79,15 +69,16 @@ def noted_syn(wire):
         wire.expect("lan", from_node(came), to_router(wanted))
 
 
-def about_reply(talk, length, src=ROUTER, kind=TOO_BIG, **kw):
+def about_reply(talk, length, src=None, **kw):
     """An error about what the service has sent: as it comes, and as the backend is to have it."""
+    src = src or at.before
     reply = talk.reply(data=b"quoted in part", **kw)
     if isinstance(talk, DsrOut):
-        reply.dst = CLIENT
-    seen = changed(reply, src=VIP, dst=CLIENT, sport=talk.front[talk.proto])
-    came = error(src, VIP, bytes(seen)[:length], kind)
-    wanted = error(N1 if type(talk) is Snat else VIP if src == VIP else src, reply.src,
-                   bytes(changed(reply))[:length], kind, ttl=59)
+        reply.dst = at.client
+    seen = changed(reply, src=at.vip, dst=at.client, sport=talk.front[talk.proto])
+    came = error(src, at.vip, bytes(seen)[:at.head + length])
+    wanted = error(at.n1 if type(talk) is Snat else at.vip if src == at.vip else src, reply.src,
+                   bytes(changed(reply))[:at.head + length], ttl=59)
     return came, wanted
 
 
@@ -95,7 +86,7 @@ def before(wire, kind, proto):
     """From a router before the node, and from the client itself, to the service's address."""
     talk = kind(wire, proto).open()
     for length in LENGTHS:
-        for src in (ROUTER, CLIENT):
+        for src in (at.before, at.client):
             came, wanted = about_reply(talk, length, src)
             wire.expect("lan", from_router(came), to_behind(talk, wanted))
     check(talk.flow(), "the flow is gone")
@@ -105,27 +96,28 @@ def to_the_backend(wire, proto):
     """At the backend's node, what a balancer has translated already."""
     talk = DsrIn(wire, proto).open()
     quote = bytes(changed(talk.reply(data=b"quoted")))
-    wire.expect("lan", from_node(error(ROUTER, POD, quote)), to_pod(error(ROUTER, POD, quote, ttl=59)))
+    wire.expect("lan", from_node(error(at.before, at.pod, quote)), to_pod(error(at.before, at.pod, quote, ttl=59)))
 
 
 def unsummed(wire):
     """UDP without a checksum stays so in the quote."""
     talk = Snat(wire, "udp").open()
     came, wanted = about_request(talk, WHOLE, chksum=0)
-    equal(wanted[20 + 8 + 26:20 + 8 + 28], b"\0\0", "the quoted checksum")
+    equal(error_read(wanted)[1][at.head + 6:][:2], b"\0\0", "the quoted checksum")
     wire.expect("lan", from_node(came), to_router(wanted))
     came, wanted = about_reply(talk, WHOLE, chksum=0)
     wire.expect("lan", from_router(came), to_node(wanted))
 
 
 def options(wire):
-    """Of the quoted packet."""
+    """Of the quoted packet; in IPv6 an extension header."""
     talk = Snat(wire, "udp").open()
-    came, wanted = about_request(talk, WHOLE)
-    record = b"\x07\x07\x04\0\0\0\0\0"
-    quotes = [with_options(IP(e[28:]), record)[:48] for e in (came, wanted)]
-    wire.expect("lan", from_node(error(MIDDLE, N1, quotes[0])),
-                to_router(error(MIDDLE, CLIENT, quotes[1], ttl=59)))
+    came, wanted = (parsed(error_read(e)[1]) for e in about_request(talk, WHOLE))
+    for cut in (8, 12, 1000):
+        quotes = [at.unusual(q) for q in (came, wanted)]
+        quotes = [q[:len(q) - len(bytes(came)) + at.head + cut] for q in quotes]
+        wire.expect("lan", from_node(error(at.middle, at.n1, quotes[0])),
+                    to_router(error(at.middle, at.client, quotes[1], ttl=59)))
 
 
 def extended(wire):
@@ -133,13 +125,34 @@ def extended(wire):
     object_ = bytes.fromhex("2000fea9") + b"\0\x08\x01\x01\x12\x34\x51\x01"
     for kind in (Snat, DsrOut):
         talk = kind(wire, "udp").open()
-        came, wanted = about_request(talk, WHOLE, kind=EXPIRED)
-        noted = 8 if kind is DsrOut else 0
-        quotes = came[28:].ljust(128 + noted, b"\0"), wanted[28:].ljust(128, b"\0")
-        lengths = [struct.pack("!BBH", 0, len(q) // 4, 0) for q in quotes]
-        wire.expect("lan", from_node(error(MIDDLE, payload(b"\0" * 14 + came).dst, quotes[0] + object_,
-                                           EXPIRED, lengths[0])),
-                    to_router(error(MIDDLE, CLIENT, quotes[1] + object_, EXPIRED, lengths[1], ttl=59)))
+        came, wanted = about_request(talk, WHOLE, kind=at.expired)
+        noted = at.note_len if kind is DsrOut else 0
+        quotes = error_read(came)[1].ljust(128 + noted, b"\0"), error_read(wanted)[1].ljust(128, b"\0")
+        lengths = [struct.pack("!BBH", 0, len(q) // 4, 0) if at.family is V4 else
+                   struct.pack("!BBH", len(q) // 8, 0, 0) for q in quotes]
+        wire.expect("lan", from_node(error(at.middle, parsed(came).dst, quotes[0] + object_, at.expired, lengths[0])),
+                    to_router(error(at.middle, at.client, quotes[1] + object_, at.expired, lengths[1], ttl=59)))
+
+
+def pointer(wire):
+    """What a parameter problem points at counts without the note."""
+    talk = DsrOut(wire, "udp").open()
+    came, wanted = (error_read(e)[1] for e in about_request(talk, WHOLE))
+
+    def rest(at_byte):
+        return struct.pack("!BBH", at_byte, 0, 0) if at.family is V4 else struct.pack("!I", at_byte)
+    for where, told in ((4, 4), (at.head + at.note_len + 4, at.head + 4)):
+        wire.expect("lan", from_node(error(at.middle, at.client, came, at.parameter, rest(where))),
+                    to_router(error(at.middle, at.client, wanted, at.parameter, rest(told), ttl=59)))
+
+
+def is_error(frame, where, kind, quoted):
+    """@frame is this node's, of this kind, about the packet @quoted, to the client."""
+    got = payload(frame)
+    equal((where, got.src, got.dst), ("lan", at.n1, at.client), "link, source, destination")
+    equal(error_read(bytes(got))[0], kind, "type and code")
+    equal(error_read(bytes(got))[1].hex(), bytes(quoted).hex(), "what it quotes")
+    check(icmp_is_right(got), "its checksum")
 
 
 def own_forwarding(wire, kind):
@@ -148,63 +161,95 @@ def own_forwarding(wire, kind):
     link, frame, _ = talk.ask(data=b"last hop", ttl=1)
     wire.send(link, frame)
     where, got = wire.receive()
-    got = payload(got)
-    equal((where, got.src, got.dst), ("lan", N1, CLIENT), "link, source, destination")
-    equal((got[ICMP].type, got[ICMP].code), EXPIRED, "type and code")
-    right = bytes(changed(talk.segment(data=b"last hop", ttl=1), hops=0))
-    equal(bytes(got)[28:].hex(), right.hex(), "what it quotes")
-    total = got[ICMP].chksum
-    equal(checksum(bytes(got)[20:]), 0, f"sum of all with checksum {total:#x}")
+    is_error(got, where, at.expired, changed(talk.segment(data=b"last hop", ttl=1), hops=0))
     wire.quiet()
 
 
 def own_sending(wire, proto):
     """Made by this node where the packet is its own -> backend already: for the client all the same."""
     talk = Snat(wire, proto).open()
-    with wire.neigh("lan0", mcast_solicit=1, retrans_time_ms=20), Arp("lan") as arp, \
-            state(wire, f"neigh del {N2} dev lan0", KNOWN):
+    with wire.neigh("lan0", mcast_solicit=1, retrans_time_ms=20), Neighbours("lan") as neighbours, \
+            state(wire, f"neigh del {at.n2} dev lan0", known()):
         link, frame, _ = talk.ask(data=b"lost")
         wire.send(link, frame)
-        arp.asked(N2)
+        neighbours.asked(at.n2)
         where, got = wire.receive()
-        got = payload(got)
-        equal((where, got.src, got.dst), ("lan", N1, CLIENT), "link, source, destination")
-        equal((got[ICMP].type, got[ICMP].code), (3, 1), "type and code")
-        equal(bytes(got)[28:].hex(), bytes(changed(payload(frame))).hex(), "what it quotes")
-        equal(checksum(bytes(got)[20:]), 0, "sum of all")
+        is_error(got, where, at.unreachable, changed(payload(frame)))
+
+
+def passes(wire, packet):
+    wire.expect("lan", from_node(packet), to_router(bytes(changed(bytes(packet)))))
 
 
 def untouched(wire):
     """What is not about a flow's packet, or not for its sender, is nobody's business here."""
     talk = DsrOut(wire, "udp").open()
-    came, _ = about_reply(talk, WHOLE)
-    quote = came[28:]
-
-    def fragment_of(frag):
-        q = IP(quote)
-        q.frag, q.chksum = frag, None
-        return bytes(q)
-
-    def passes(packet):
-        wire.expect("lan", from_node(packet), to_router(bytes(changed(IP(packet)))))
-
-    other = IP(quote)
+    quote = error_read(about_reply(talk, WHOLE)[0])[1]
+    other = parsed(quote)
     other[UDP].dport = 9
-    other.chksum = other[UDP].chksum = None
-    passes(error(ROUTER, VIP, bytes(other)))
-    equal(wire.flow(CLIENT, other[UDP].dport), None, "a flow of the error")
-    passes(error(ROUTER, VIP, fragment_of(1)))
-    passes(error(ROUTER, VIP, quote[:23]))          # half a pair of ports
-    passes(error(ROUTER, VIP, quote[:12]))
-    passes(error(ROUTER, VIP, b"\x44" + quote[1:]))     # a header of 16 bytes
-    passes(error(ROUTER, VIP, b"\x65" + quote[1:]))
-    passes(error(ROUTER, VIP, b""))
-    passes(error(ROUTER, VIP, b"\x4f" + quote[1:20] + b"\x01" * 20))
-    passes(error(ROUTER, VIP, quote, REDIRECT, b"\x0a\0\0\1"))
-    passes(error(ROUTER, VIP, quote, (8, 0)))
+    other[UDP].chksum = None
+    passes(wire, error(at.before, at.vip, bytes(changed(other, hops=0))))
+    equal(wire.flow(at.client, 9), None, "a flow of the error")
+    for cut in (at.head + 3, at.head, at.head - 8, 4, 0):       # half a pair of ports, ...
+        passes(wire, error(at.before, at.vip, quote[:cut]))
+    passes(wire, error(at.before, at.vip, quote, at.redirect, b"\x0a\0\0\1"))
+    passes(wire, error(at.before, at.vip, quote, at.echo))
     # to another address than the quoted packet's source
-    passes(error(ROUTER, "203.0.113.99", quote))
+    passes(wire, error(at.before, at.other_vip, quote))
     check(talk.flow(), "the flow is gone")
+
+
+def untouched4(wire):
+    """Headers that are no IPv4 header, and a piece of a packet without its ports."""
+    talk = DsrOut(wire, "udp").open()
+    quote = error_read(about_reply(talk, WHOLE)[0])[1]
+    piece = parsed(quote)
+    piece.frag, piece.chksum = 1, None
+    for wrong in (bytes(piece), b"\x44" + quote[1:], b"\x65" + quote[1:], b"\x4f" + quote[1:20] + b"\x01" * 20):
+        passes(wire, error(at.before, at.vip, wrong))
+
+
+def untouched6(wire):
+    """The same of IPv6; and a packet whose sender is another one than its header says."""
+    talk = DsrOut(wire, "udp").open()
+    quote = error_read(about_reply(talk, WHOLE)[0])[1]
+    for wrong in (with_fragment(quote, 8, 1, 7), b"\x45" + quote[1:],
+                  # options that reach beyond the quote, and headers that end in the middle
+                  at.noted(quote, at.vip, 53)[:66], quote[:6] + b"\x3c" + quote[7:40] + b"\x11\xff" + quote[42:],
+                  quote[:6] + b"\x3b" + quote[7:], quote[:6] + b"\x32" + quote[7:]):
+        passes(wire, error(at.before, at.vip, wrong))
+    check(talk.flow(), "the flow is gone")
+
+
+def first_fragment(wire):
+    """Of a packet that left in pieces it is the first that has the ports."""
+    for kind in (Snat, Local):
+        talk = kind(wire, "udp").open()
+        came, wanted = about_reply(talk, WHOLE)
+        quotes = [with_fragment(error_read(e)[1], 0, 1, 0x77) for e in (came, wanted)]
+        wire.expect("lan", from_router(error(at.before, at.vip, quotes[0])),
+                    to_behind(talk, error(parsed(wanted).src, parsed(wanted).dst, quotes[1], ttl=59)))
+
+
+def small_mtu(wire):
+    """No link has less than 1280, whatever room a note needs."""
+    talk = DsrOut(wire, "udp").open()
+    came, wanted = (error_read(e)[1] for e in about_request(talk, WHOLE))
+    for mtu, told in ((1280, 1280), (1303, 1280), (1304, 1280), (1305, 1281), (0, 1280)):
+        wire.expect("lan", from_node(error(at.middle, at.client, came, at.too_big, at.word(mtu))),
+                    to_router(error(at.middle, at.client, wanted, at.too_big, at.word(told), ttl=59)))
+
+
+def discovery(wire):
+    """What neighbours say to each other is theirs: asked for an address, this node answers, or not."""
+    wire.set("dsr")
+    for target, known_here in ((at.n1, True), (at.vip, False), (at.remote, False)):
+        ask = at.ip(src=at.router, dst=at.n1, ttl=255) / ICMPv6ND_NS(tgt=target)
+        if not known_here:
+            wire.expect("lan", from_router(ask))
+            continue
+        answer = at.ip(src=target, dst=at.router, ttl=255, id=0) / ICMPv6ND_NA(tgt=target, R=1, S=1, O=0)
+        wire.expect("lan", from_router(ask), to_router(answer))
 
 
 KINDS = {"snat": Snat, "local": Local, "dsr": DsrOut, "dsr-in": DsrIn}
@@ -221,9 +266,17 @@ TESTS = [
     ("icmp: quoted UDP without checksum", unsummed),
     ("icmp: quoted options", options),
     ("icmp: extensions behind the quote", extended),
+    ("icmp: what a parameter problem points at", pointer),
     *((f"icmp: {name}: the node's own, from forwarding", lambda wire, k=k: own_forwarding(wire, k))
       for name, k in KINDS.items() if name != "dsr"),
     *((f"icmp: snat {proto}: the node's own, from sending", lambda wire, p=proto: own_sending(wire, p))
       for proto in PROTOS),
     ("icmp: what belongs to no flow is untouched", untouched),
+]
+TESTS4 = [("icmp: what is no header is untouched", untouched4)]
+TESTS6 = [
+    ("icmp: what is no header is untouched", untouched6),
+    ("icmp: a quoted fragment", first_fragment),
+    ("icmp: an MTU is never less than 1280", small_mtu),
+    ("icmp: neighbours are asked and answer", discovery),
 ]

@@ -2,24 +2,29 @@
 """What is answered in a service's name: a RST for a backend that is down, an ICMP error for none."""
 import contextlib
 
-from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet import TCP
 
-from net.ktap import check, equal
 from dispatch import tcp, udp
+from family import V4, V6, at, changed, end, error, error_read, parsed, unpadded
+from net.ktap import check, equal
 from talk import DsrOut, Local, Snat
-from wire import (CLIENT, N1, POD, REMOTE, VIP, changed, from_router, note, to_node, to_pod, to_router,
-                  with_options)
+from wire import from_router, to_node, to_pod, to_router
 
-QUOTED = 576 - 20 - 8       # bytes of a packet that an ICMP error has, at most
+
 BURST = 100                 # ICMP errors that a client may have at once
-BACKEND = {"tcp": {"remote": f"{REMOTE}:8080", "local": f"{POD}:8080"},
-           "udp": {"remote": f"{REMOTE}:5353", "local": f"{POD}:5353"}}
 SERVICE = {("tcp", "remote"): "web", ("udp", "remote"): "dns", ("tcp", "local"): "near",
            ("udp", "local"): "near-dns"}
 
 
-def turned(wire, proto, where, state, service=None):
-    wire.lbadm("backend", "set", service or SERVICE[proto, where], BACKEND[proto][where], "state", state)
+def quoted():
+    """How many bytes of a packet an ICMP error has at most."""
+    return {V4: 576, V6: 1280}[at.family] - at.head - 8
+
+
+def turned(wire, proto, where, state):
+    address = {"remote": at.remote, "local": at.pod}[where]
+    wire.lbadm("backend", "set", SERVICE[proto, where], end(address, {"tcp": 8080, "udp": 5353}[proto]),
+               "state", state)
 
 
 @contextlib.contextmanager
@@ -55,7 +60,7 @@ def dropping(wire, reason, count, answers=None):
 def rst(packet):
     """As RFC 9293 wants it, in the service's name."""
     asked = packet[TCP]
-    head = IP(src=packet.dst, dst=packet.src, id=0, flags="DF", ttl=64)
+    head = at.ip(src=packet.dst, dst=packet.src, id=0, df=True)
     ports = {"sport": asked.dport, "dport": asked.sport, "window": 0}
     if asked.flags.A:
         return head / TCP(**ports, flags="R", seq=asked.ack, ack=0)
@@ -64,9 +69,15 @@ def rst(packet):
 
 
 def unreachable(packet):
-    raw = bytes(packet)[:QUOTED]
-    return IP(src=packet.dst, dst=packet.src, id=0, flags="DF", ttl=64, tos=packet.tos & 0x1e | 0xc0) / \
-        ICMP(type=3, code=3) / raw
+    """The error about it: all of a packet that fits."""
+    packet = parsed(bytes(packet))
+    raw = error(packet.dst, packet.src, bytes(packet)[:quoted()], at.closed, at.word(), ttl=64)
+    answer = parsed(raw)
+    if at.family is V6:
+        answer.fl = 0
+    else:
+        answer.id, answer.flags, answer.tos, answer.chksum = 0, "DF", packet.tos & 0x1e | 0xc0, None
+    return answer
 
 
 def down(wire, kind, mode, where):
@@ -107,26 +118,26 @@ def unanswered_syn(wire):
     """The SYN was lost with the backend: when it comes again it goes to another one."""
     wire.set("snat")
     packet = tcp(22001, "S")
-    wire.expect("lan", from_router(packet), to_node(changed(packet, src=N1, dst=REMOTE, dport=8080)))
-    wire.lbadm("backend", "add", "web", f"{POD}:8080", "local")
+    wire.expect("lan", from_router(packet), to_node(changed(packet, src=at.n1, dst=at.remote, dport=8080)))
+    wire.lbadm("backend", "add", "web", end(at.pod, 8080), "local")
     try:
         with backend(wire, "tcp", "remote", "down"):
-            wire.expect("lan", from_router(packet), to_pod(changed(packet, dst=POD, dport=8080)))
+            wire.expect("lan", from_router(packet), to_pod(changed(packet, dst=at.pod, dport=8080)))
     finally:
-        wire.lbadm("backend", "del", "web", f"{POD}:8080")
+        wire.lbadm("backend", "del", "web", end(at.pod, 8080))
 
 
 def down_moves_udp(wire, mode):
     """The next datagram of a UDP flow goes to another backend."""
     kind = {"snat": Snat, "dsr": DsrOut}[mode]
     talk = kind(wire, "udp").open()
-    wire.lbadm("backend", "add", "dns", f"{POD}:5353", "local")
+    wire.lbadm("backend", "add", "dns", end(at.pod, 5353), "local")
     try:
         with backend(wire, "udp", "remote", "down"), wire.bypassing(0):
             packet = talk.segment(data=b"moved")
-            wire.expect("lan", from_router(packet), to_pod(changed(packet, dst=POD, dport=5353)))
+            wire.expect("lan", from_router(packet), to_pod(changed(packet, dst=at.pod, dport=5353)))
     finally:
-        wire.lbadm("backend", "del", "dns", f"{POD}:5353")
+        wire.lbadm("backend", "del", "dns", end(at.pod, 5353))
 
 
 def draining(wire, state):
@@ -143,36 +154,35 @@ def draining(wire, state):
 
 def nobody(wire, mode):
     wire.set(mode)
-    with service(wire, f"tcp {VIP}:90 nodeport:30090"):
+    with service(wire, f"tcp {end(at.vip, 90)} nodeport:30090"):
         with dropping(wire, "no-backend", 3):
             for packet in (tcp(22020, "S", dport=90), tcp(22021, "A", dport=90, ack=5, data=b"x" * 800),
-                           tcp(22022, "S", dst=N1, dport=30090)):
+                           tcp(22022, "S", dst=at.n1, dport=30090)):
                 wire.expect("lan", from_router(packet), to_router(unreachable(packet)))
-    with service(wire, f"udp {VIP}:90"):
+    with service(wire, f"udp {end(at.vip, 90)}"):
         with dropping(wire, "no-backend", 5):
-            for length in (0, 1, QUOTED - 28, QUOTED - 27, 1400):
+            for length in (0, 1, quoted() - at.head - 8, quoted() - at.head - 7, 1400):
                 packet = udp(22023, bytes(length), dport=90)
                 wire.expect("lan", from_router(packet), to_router(unreachable(packet)))
 
 
 def options_quoted(wire):
-    """The error quotes the packet as it was sent, with its IP options."""
+    """The error quotes the packet as it was sent, with its IP options or extension headers."""
     wire.set("snat")
-    with service(wire, f"udp {VIP}:90"):
-        raw = with_options(udp(22024, b"options", dport=90), b"\x94\x04\0\0")
-        wire.expect("lan", from_router(IP(raw)), to_router(
-            IP(src=VIP, dst=CLIENT, id=0, flags="DF", ttl=64, tos=0xc0) / ICMP(type=3, code=3) / raw))
+    with service(wire, f"udp {end(at.vip, 90)}"):
+        packet = at.unusual(udp(22024, b"options", dport=90))
+        wire.expect("lan", from_router(packet), to_router(unreachable(packet)))
 
 
 def damaged(wire):
-    """A packet with a wrong checksum is nobody's: no answer. One without a checksum is right."""
+    """A packet with a wrong checksum is nobody's: no answer. In IPv4 one without is right."""
     wire.set("snat")
-    with service(wire, f"udp {VIP}:90"):
+    with service(wire, f"udp {end(at.vip, 90)}"):
         with dropping(wire, "no-backend", 1, answers=0):
             wire.expect("lan", from_router(udp(22025, b"wrong", dport=90, chksum=0x1234)))
         packet = udp(22025, b"without", dport=90, chksum=0)
-        with dropping(wire, "no-backend", 1):
-            wire.expect("lan", from_router(packet), to_router(unreachable(packet)))
+        with dropping(wire, "no-backend", 1, answers=at.family is V4):
+            wire.expect("lan", from_router(packet), *[to_router(unreachable(packet))] * (at.family is V4))
     talk = Snat(wire, "tcp").open()
     with backend(wire, "tcp", "remote", "down"), dropping(wire, "backend-down", 1, answers=0):
         packet = talk.segment("A")
@@ -183,8 +193,10 @@ def damaged(wire):
 def strange_source(wire):
     """Nobody is answered whom no packet can come from."""
     wire.set("snat")
-    with service(wire, f"udp {VIP}:90"), dropping(wire, "no-backend", 3, answers=0):
-        for source in ("224.0.0.1", "255.255.255.255", "192.168.0.255"):
+    # (the kernel itself drops IPv6 packets from a group)
+    sources = {V4: ("224.0.0.1", "255.255.255.255", "192.168.0.255"), V6: ("::",)}[at.family]
+    with service(wire, f"udp {end(at.vip, 90)}"), dropping(wire, "no-backend", len(sources), answers=0):
+        for source in sources:
             packet = udp(22026, b"x", dport=90)
             packet.src = source
             wire.expect("lan", from_router(packet))
@@ -193,8 +205,8 @@ def strange_source(wire):
 def limited(wire):
     """So many ICMP errors a client, and another one does not suffer from it."""
     wire.set("snat")
-    sent, other = 3 * BURST, "198.51.100.77"
-    with service(wire, f"udp {VIP}:90"):
+    sent, other = 3 * BURST, at.other_client
+    with service(wire, f"udp {end(at.vip, 90)}"):
         before = wire.drops().get("no-backend", 0)
         for n in range(sent):
             wire.send("lan", from_router(udp(23000 + n, b"flood", dport=90)))
@@ -202,12 +214,12 @@ def limited(wire):
         packet.src = other
         wire.send("lan", from_router(packet))
         got = []
-        wire.send("lan", from_router(IP(src=CLIENT, dst=N1, id=0x7777) / ICMP() / b"probe"))
+        wire.send("lan", from_router(at.ping(at.n1)))
         while not got or b"probe" not in got[-1]:
             got.append(wire.receive()[1])
-        errors = [IP(frame[14:]) for frame in got[:-1]]
-        equal({(e.src, e[ICMP].type, e[ICMP].code) for e in errors}, {(VIP, 3, 3)}, "errors")
-        mine = [e for e in errors if e.dst == CLIENT]
+        errors = [parsed(unpadded(frame)) for frame in got[:-1]]
+        equal({(e.src, error_read(bytes(e))[0]) for e in errors}, {(at.vip, at.closed)}, "errors")
+        mine = [e for e in errors if e.dst == at.client]
         check(BURST <= len(mine) < sent, f"{len(mine)} errors for {sent} packets")
         equal(len([e for e in errors if e.dst == other]), 1, "errors for the other client")
         equal(wire.drops()["no-backend"] - before, sent + 1, "drops")
@@ -216,7 +228,7 @@ def limited(wire):
 def silent(wire):
     """As the administrator wishes."""
     wire.set("snat", "no-backend drop")
-    with service(wire, f"udp {VIP}:90"), dropping(wire, "no-backend", 1, answers=0):
+    with service(wire, f"udp {end(at.vip, 90)}"), dropping(wire, "no-backend", 1, answers=0):
         wire.expect("lan", from_router(udp(22028, b"x", dport=90)))
 
 
@@ -224,9 +236,10 @@ def policy_local(wire):
     """None here, but one elsewhere: nobody hears of it. None at all: the client does."""
     wire.set("snat")
     packet = udp(22029, b"x", dport=90)
-    with service(wire, f"udp {VIP}:90 policy local", f"{REMOTE}:5353 node 192.168.0.12"):
+    with service(wire, f"udp {end(at.vip, 90)} policy local",
+                 f"{end(at.remote, 5353)} node {at.n2}"):
         wire.dropped("lan", from_router(packet), "no-local-backend")
-        wire.lbadm("backend", "set", "none", f"{REMOTE}:5353", "state", "draining")
+        wire.lbadm("backend", "set", "none", end(at.remote, 5353), "state", "draining")
         wire.expect("lan", from_router(packet), to_router(unreachable(packet)))
 
 
@@ -243,7 +256,7 @@ TESTS = [
     ("terminating: flows stay on bypass", lambda wire: draining(wire, "terminating")),
     ("snat: no backend: port unreachable from the service's address", lambda wire: nobody(wire, "snat")),
     ("dsr: no backend: port unreachable from the service's address", lambda wire: nobody(wire, "dsr")),
-    ("no backend: IP options are quoted", options_quoted),
+    ("no backend: IP options or an extension header are quoted", options_quoted),
     ("a damaged packet is not answered", damaged),
     ("no backend: no answer to a multicast or broadcast source", strange_source),
     ("no backend: answers are limited for each client", limited),

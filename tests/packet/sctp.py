@@ -5,22 +5,23 @@ The CRC is made here bit by bit, as RFC 9260, appendix A has it.
 """
 import struct
 
-from scapy.layers.inet import ICMP, IP
 from scapy.packet import Raw
 
+from family import FAMILIES, at, end, error
 from net.ktap import equal, eventually
-from wire import (CLIENT, N1, POD, REMOTE, VIP, from_node, from_pod, from_router, note, to_node,
-                  to_pod, to_router, with_options)
+from wire import from_node, from_pod, from_router, to_node, to_pod, to_router
+
 
 DATA, INIT, INIT_ACK, HEARTBEAT, ABORT = 0, 1, 2, 4, 6
 SHUTDOWN, SHUTDOWN_ACK, COOKIE_ECHO, COOKIE_ACK, COMPLETE = 7, 8, 10, 11, 14
 
 CONFIG = f"""
-service add sig sctp {VIP}:132 nodeport:30132
-backend add sig {REMOTE}:2905 node 192.168.0.12
-service add near-sig sctp {VIP}:133
-backend add near-sig {POD}:2905 node {N1}
-"""
+service add sig sctp {' '.join(end(f.vip, 132) for f in FAMILIES)} nodeport:30132
+service add near-sig sctp {' '.join(end(f.vip, 133) for f in FAMILIES)}
+""" + "".join(f"""
+backend add sig {end(f.remote, 2905)} node {f.n2}
+backend add near-sig {end(f.pod, 2905)} node {f.n1}
+""" for f in FAMILIES)
 
 
 def crc32c(data):
@@ -43,7 +44,7 @@ def sctp(sport, dport, *chunks, tag=0x01020304, wrong=0):
 
 
 def packet(src, dst, *what, ttl=64, **kw):
-    return IP(src=src, dst=dst, id=0x1234, ttl=ttl, proto=132) / Raw(sctp(*what, **kw))
+    return at.ip(src=src, dst=dst, id=0x1234, ttl=ttl, proto=132) / Raw(sctp(*what, **kw))
 
 
 KINDS = {INIT: chunk(INIT, bytes(16)), DATA: chunk(DATA, b"\0" * 12 + b"odd", 3)}
@@ -63,32 +64,32 @@ class Association:
 
     def ask(self, *kinds, state=None, noted=False, data=None, wrong=0):
         chunks = [data or KINDS.get(k, chunk(k, bytes(4))) for k in kinds]
-        sent = packet(CLIENT, VIP, self.port, self.vport, *chunks, wrong=wrong)
+        sent = packet(at.client, at.vip, self.port, self.vport, *chunks, wrong=wrong)
         local = self.vport == 133
-        src = CLIENT if local or self.mode == "dsr" else N1
-        want = packet(src, POD if local else REMOTE, self.port, 2905, *chunks, ttl=63)
+        src = at.client if local or self.mode == "dsr" else at.n1
+        want = packet(src, at.pod if local else at.remote, self.port, 2905, *chunks, ttl=63)
         if wrong:
-            want = packet(src, REMOTE, self.port, 2905, *chunks, ttl=63, wrong=wrong)
+            want = packet(src, at.remote, self.port, 2905, *chunks, ttl=63, wrong=wrong)
         if noted:
-            want = with_options(want, note(VIP, self.vport))
+            want = at.noted(want, at.vip, self.vport)
         self.wire.expect("lan", from_router(sent), (to_pod if local else to_node)(want))
         self.is_in(state)
 
     def answer(self, *kinds, state=None):
         chunks = [KINDS.get(k, chunk(k, bytes(4))) for k in kinds]
         if self.vport == 133:
-            sent = packet(POD, CLIENT, 2905, self.port, *chunks)
+            sent = packet(at.pod, at.client, 2905, self.port, *chunks)
             frame, link = from_pod(sent), "pod"
         else:
-            sent = packet(REMOTE, N1, 2905, self.port, *chunks)
+            sent = packet(at.remote, at.n1, 2905, self.port, *chunks)
             frame, link = from_node(sent), "lan"
         self.wire.expect(link, frame,
-                         to_router(packet(VIP, CLIENT, self.vport, self.port, *chunks, ttl=63)))
+                         to_router(packet(at.vip, at.client, self.vport, self.port, *chunks, ttl=63)))
         self.is_in(state)
 
     def is_in(self, state):
         if state:
-            equal(self.wire.flow(CLIENT, self.port)["state"], f"sctp-{state}", "state")
+            equal(self.wire.flow(at.client, self.port)["state"], f"sctp-{state}", "state")
 
     def open(self):
         self.ask(INIT, state="init")
@@ -148,9 +149,9 @@ def received(wire):
     a = Association(wire, 26050, "dsr", 133)
     for kind, with_note in ((INIT, True), (COOKIE_ECHO, False), (DATA, False)):
         c = KINDS.get(kind, chunk(kind, bytes(4)))
-        sent = packet(CLIENT, POD, a.port, 2905, c)
-        wire.expect("lan", from_node(with_options(sent, note(VIP, 133)) if with_note else sent),
-                    to_pod(packet(CLIENT, POD, a.port, 2905, c, ttl=63)))
+        sent = packet(at.client, at.pod, a.port, 2905, c)
+        wire.expect("lan", from_node(at.noted(sent, at.vip, 133) if with_note else sent),
+                    to_pod(packet(at.client, at.pod, a.port, 2905, c, ttl=63)))
         a.answer({INIT: INIT_ACK, COOKIE_ECHO: COOKIE_ACK, DATA: HEARTBEAT}[kind])
     a.is_in("established")
 
@@ -180,24 +181,21 @@ def expires(wire):
         a.is_in(state)
     for state, a in flows.items():
         wire.lbadm("set", "timeout", f"sctp-{state}", "1s")
-        eventually(lambda: wire.flow(CLIENT, a.port) is None, f"the flow in {state} ends")
+        eventually(lambda: wire.flow(at.client, a.port) is None, f"the flow in {state} ends")
 
 
 def quoted(wire):
     """An ICMP error about a packet to the backend tells the client of its own packet."""
     a = Association(wire, 26090).open()
     init = chunk(DATA, bytes(12) + b"big", 3)
-    inner = packet(N1, REMOTE, a.port, 2905, init, ttl=63)
-    theirs = packet(CLIENT, VIP, a.port, 132, init, ttl=63)
+    inner = packet(at.n1, at.remote, a.port, 2905, init, ttl=63)
+    theirs = packet(at.client, at.vip, a.port, 132, init, ttl=63)
     # CRC as it was quoted
-    theirs = IP(bytes(theirs)[:28] + bytes(inner)[28:])
-    error = IP(src="192.168.0.12", dst=N1, id=7, ttl=64) / ICMP(type=3, code=4, nexthopmtu=1400)
-    told = IP(src="192.168.0.12", dst=CLIENT, id=7, ttl=63) / ICMP(type=3, code=4, nexthopmtu=1400)
-    wire.send("lan", from_node(error / Raw(bytes(inner))))
-    link, got = wire.receive()
-    got = IP(got[14:])
-    equal((link, got.dst, bytes(got[ICMP].payload)), ("lan", CLIENT, bytes(theirs)), "the error")
-    equal(got[ICMP].chksum, IP(bytes(told / Raw(bytes(theirs))))[ICMP].chksum, "its checksum")
+    theirs = bytes(theirs)[:at.head + 8] + bytes(inner)[at.head + 8:]
+    for cut in (8, 12, 1000):
+        came, told = bytes(inner)[:at.head + cut], theirs[:at.head + cut]
+        wire.expect("lan", from_node(error(at.middle, at.n1, came)),
+                    to_router(error(at.middle, at.client, told, ttl=59)))
 
 
 def not_loaded(_wire):

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Flows of every kind that bypass serves: what either side sends, and what must come out.
 
-ask() and answer() give (link, frame, wanted), ready for Wire.expect(); keywords are those of IP.
+ask() and answer() give (link, frame, wanted), ready for Wire.expect(); keywords are those of at.ip().
 """
 import itertools
 
-from scapy.layers.inet import IP, TCP, UDP
+from scapy.layers.inet import TCP, UDP
 
+from family import at, changed
 from net.ktap import equal
-from wire import (CLIENT, N1, POD, REMOTE, VIP, changed, from_node, from_pod, from_router, note, to_node,
-                  to_pod, to_router, with_options)
+from wire import from_node, from_pod, from_router, to_node, to_pod, to_router
 
 _ports = itertools.count(24001)
 TIMES = [("NOP", None), ("NOP", None), ("Timestamp", (305419896, 19088743))]
@@ -30,20 +30,17 @@ class Talk:
 
     def _packet(self, ip, ports, flags, data, df, chksum):
         if self.proto == "udp":
-            packet = IP(**ip) / UDP(**ports, chksum=chksum) / data
-        else:
-            packet = IP(**ip) / TCP(**ports, flags=flags, window=29200, options=TIMES) / data
-        packet.flags = "DF" if df else 0
-        return packet
+            return at.ip(**ip, df=df) / UDP(**ports, chksum=chksum) / data
+        return at.ip(**ip, df=df) / TCP(**ports, flags=flags, window=29200, options=TIMES) / data
 
     def segment(self, flags="PA", data=b"", df=False, chksum=None, **ip):
         """What the client sends."""
-        return self._packet({"src": CLIENT, "dst": VIP, "id": 0x1234, "ttl": 64, **ip},
+        return self._packet({"src": at.client, "dst": at.vip, "id": 0x1234, "ttl": 64, **ip},
                             {"sport": self.port, "dport": self.front[self.proto]}, flags, data, df, chksum)
 
     def reply(self, flags="PA", data=b"", df=False, chksum=None, **ip):
         """What the backend sends."""
-        src, dst = self.reply_between
+        src, dst = self.reply_between()
         return self._packet({"src": src, "dst": dst, "id": 0x2222, "ttl": 60, **ip},
                             {"sport": self.server[self.proto], "dport": self.port}, flags, data, df, chksum)
 
@@ -70,17 +67,20 @@ class Talk:
         return self
 
     def flow(self):
-        return self.wire.flow(CLIENT, self.port)
+        return self.wire.flow(at.client, self.port)
 
 
 class Snat(Talk):
     """To a backend on another node."""
 
     front, server = {"tcp": 80, "udp": 53}, {"tcp": 8080, "udp": 5353}
-    reply_between = REMOTE, N1
+
+    @staticmethod
+    def reply_between():
+        return at.remote, at.n1
 
     def translated(self, packet):
-        return changed(packet, src=N1, dst=REMOTE, dport=self.server[self.proto])
+        return changed(packet, src=at.n1, dst=at.remote, dport=self.server[self.proto])
 
     def ask(self, **kw):
         packet = self.segment(**kw)
@@ -89,24 +89,27 @@ class Snat(Talk):
     def answer(self, flags="PA", **kw):
         packet = self.reply("SA" if flags == "S" else flags, **kw)
         return "lan", from_node(packet), to_router(
-            changed(packet, src=VIP, dst=CLIENT, sport=self.front[self.proto]))
+            changed(packet, src=at.vip, dst=at.client, sport=self.front[self.proto]))
 
 
 class Local(Talk):
     """To a pod on this node."""
 
     front, server = {"tcp": 81, "udp": 54}, {"tcp": 8080, "udp": 5353}
-    reply_between = POD, CLIENT
+
+    @staticmethod
+    def reply_between():
+        return at.pod, at.client
 
     def ask(self, **kw):
         packet = self.segment(**kw)
         return "lan", from_router(packet), to_pod(
-            changed(packet, dst=POD, dport=self.server[self.proto]))
+            changed(packet, dst=at.pod, dport=self.server[self.proto]))
 
     def answer(self, flags="PA", **kw):
         packet = self.reply("SA" if flags == "S" else flags, **kw)
         return "pod", from_pod(packet), to_router(
-            changed(packet, src=VIP, sport=self.front[self.proto]))
+            changed(packet, src=at.vip, sport=self.front[self.proto]))
 
 
 class DsrOut(Snat):
@@ -115,13 +118,13 @@ class DsrOut(Snat):
     mode, both = "dsr", False
 
     def translated(self, packet):
-        return changed(packet, dst=REMOTE, dport=self.server[self.proto])
+        return changed(packet, dst=at.remote, dport=self.server[self.proto])
 
     def ask(self, flags="PA", **kw):
         packet = self.segment(flags=flags, **kw)
         want = self.translated(packet)
         if self.proto == "udp" or flags == "S":
-            want = with_options(want, note(VIP, self.front[self.proto]))
+            want = at.noted(want, at.vip, self.front[self.proto])
         return "lan", from_router(packet), to_node(want)
 
 
@@ -134,9 +137,9 @@ class DsrIn(Local):
     mode = "dsr"
 
     def ask(self, flags="PA", **kw):
-        packet = self.segment(flags=flags, **{"dst": POD, **kw})
+        packet = self.segment(flags=flags, **{"dst": at.pod, **kw})
         packet.payload.dport = self.server[self.proto]
         frame = from_node(packet)
         if self.proto == "udp" or flags == "S":
-            frame = from_node(with_options(packet, note(VIP, self.front[self.proto])))
+            frame = from_node(at.noted(packet, at.vip, self.front[self.proto]))
         return "lan", frame, to_pod(changed(packet))

@@ -9,44 +9,42 @@ they receive is compared byte by byte, and neighbours are known for good.
 """
 import contextlib
 import json
-import logging
 import os
 import select
 import socket
 import subprocess
 
-logging.getLogger("scapy").setLevel(logging.ERROR)     # it misses addresses that nobody needs
-from scapy.layers.inet import ICMP, IP, UDP     # noqa: E402
-from scapy.layers.l2 import Ether               # noqa: E402
-from scapy.utils import checksum                # noqa: E402
+from family import FAMILIES, V6, at, end, error_read, payload, piece_read, unpadded     # first: it quietens scapy
+from scapy.layers.l2 import Ether
+from scapy.utils import checksum
 
-from net import module, ns                      # noqa: E402
-from net.cluster import LBADM                   # noqa: E402
-from net.genl import Genl                       # noqa: E402
-from net.ktap import Failure, check, equal, eventually      # noqa: E402
-from net.rtnl import Rtnl, running                       # noqa: E402
+from net import module, ns
+from net.cluster import LBADM
+from net.genl import Genl
+from net.ktap import Failure, check, equal, eventually
+from net.rtnl import Rtnl, running
 
 NODE, FAR = "n1", "far"
-CLIENT, VIP, POD, REMOTE = "198.51.100.10", "203.0.113.10", "10.0.1.11", "10.0.2.11"
-N1, N2 = "192.168.0.11", "192.168.0.12"
-ALT, ALT_N2, ALT_ROUTER = "192.168.1.11", "192.168.1.12", "192.168.1.1"
 MAC = {"n1": "02:00:00:00:00:11", "n2": "02:00:00:00:00:12", "r0": "02:00:00:00:03:00",
        "gw": "02:00:00:00:02:01", "pod": "02:00:00:00:01:11", "nobody": "02:00:00:00:09:09",
        "alt": "02:00:00:00:04:11", "r1": "02:00:00:00:04:01", "alt-n2": "02:00:00:00:04:12"}
 
-CONFIG = f"""
-node add {N1}
-node add {N2}
-service add web tcp {VIP}:80 nodeport:30080
-backend add web {REMOTE}:8080 node {N2}
-service add dns udp {VIP}:53
-backend add dns {REMOTE}:5353 node {N2}
-service add near tcp {VIP}:81 nodeport:30081
-backend add near {POD}:8080 node {N1}
-service add near-dns udp {VIP}:54 nodeport:30054
-backend add near-dns {POD}:5353 node {N1}
-"""
 
+def _config():
+    """Services of both families at once: one's packets must not meet the other's backends."""
+    lines = [f"node add {f.n1}\nnode add {f.n2}" for f in FAMILIES]
+    for name, proto, port, words, where, target in (
+            ("web", "tcp", 80, "nodeport:30080", "remote", 8080), ("dns", "udp", 53, "", "remote", 5353),
+            ("near", "tcp", 81, "nodeport:30081", "pod", 8080),
+            ("near-dns", "udp", 54, "nodeport:30054", "pod", 5353)):
+        vips = " ".join(end(f.vip, port) for f in FAMILIES)
+        lines.append(f"service add {name} {proto} {vips} {words}")
+        lines += [f"backend add {name} {end(getattr(f, where), target)} node {f.n2 if where == 'remote' else f.n1}"
+                  for f in FAMILIES]
+    return "\n".join(lines) + "\n"
+
+
+CONFIG = _config()
 _VNET_HDR = 15      # PACKET_VNET_HDR
 
 
@@ -58,47 +56,50 @@ class Wire:
         module.reload(mode="snat")
         for name in (NODE, FAR):
             ns.create(name)
-            ns.sysctl(name, {"ipv6/conf/all/disable_ipv6": 1, "ipv6/conf/default/disable_ipv6": 1})
+        ns.sysctl(FAR, {"ipv6/conf/all/disable_ipv6": 1, "ipv6/conf/default/disable_ipv6": 1})
         ns.sysctl(NODE, {"ipv4/ip_forward": 1, "ipv4/conf/all/rp_filter": 0,
                          "ipv4/conf/default/rp_filter": 0, "ipv4/conf/all/send_redirects": 0,
-                         "ipv4/conf/default/send_redirects": 0, "ipv4/icmp_ratemask": 0})
+                         "ipv4/conf/default/send_redirects": 0, "ipv4/icmp_ratemask": 0,
+                         "ipv6/conf/all/forwarding": 1, "ipv6/icmp/ratemask": "\n",
+                         "ipv6/conf/default/accept_dad": 0, "ipv6/conf/default/keep_addr_on_down": 1})
         self._sockets = {}
-        self.link("lan", MAC["n1"], N1, 24)
-        self.link("pod", MAC["gw"], "169.254.1.1", 32)
-        self.link("alt", MAC["alt"], ALT, 24)
+        for link, mac, where in (("lan", "n1", "n1"), ("pod", "gw", "gateway"), ("alt", "alt", "alt")):
+            self.link(link, MAC[mac], where)
         with Rtnl(NODE) as node:
             node.up("lo")
-            node.route("0.0.0.0/0", via="192.168.0.1")
-            node.route("10.0.2.0/24", via=N2)
-            node.route(f"{POD}/32", link="pod0", source=N1)
-            node.neighbour("lan0", "192.168.0.1", MAC["r0"])
-            node.neighbour("lan0", N2, MAC["n2"])
-            node.neighbour("pod0", POD, MAC["pod"])
-            node.neighbour("alt0", ALT_ROUTER, MAC["r1"])
-            node.neighbour("alt0", ALT_N2, MAC["alt-n2"])
+            for f in FAMILIES:
+                node.route("::/0" if f is V6 else "0.0.0.0/0", via=f.router)
+                node.route(f.remote_net, via=f.n2)
+                node.route(f"{f.pod}/{f.host}", link="pod0", source=f.n1)
+                for link, address, mac in (("lan0", f.router, "r0"), ("lan0", f.n2, "n2"), ("pod0", f.pod, "pod"),
+                                           ("alt0", f.alt_router, "r1"), ("alt0", f.alt_n2, "alt-n2")):
+                    node.neighbour(link, address, MAC[mac])
         # one processor: a frame that was sent later must not overtake (see quiet())
         os.sched_setaffinity(0, {0})
         self.running()
         self._genl = Genl(NODE)
         self._mode = None
 
-    def link(self, name, mac, address, length):
-        """One more: NAME0 at the node, NAME at the far end."""
+    def link(self, name, mac, where):
+        """One more: NAME0 at the node with its addresses @where, NAME at the far end."""
         with Rtnl(FAR) as far, Rtnl(NODE) as node:
             node.veth(f"{name}0", mac, FAR, name)
             far.up(name)
-            node.address(f"{name}0", address, length)
             node.up(f"{name}0")
+            for f in FAMILIES:
+                node.address(f"{name}0", getattr(f, where), f.host if where == "gateway" else f.lan)
         for where in (NODE, FAR):
             ns.offloads(where, False)
-        s = ns.make_socket(FAR, socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
-        s.bind((name, 0x0800))
-        s.setblocking(False)
-        self._sockets[name] = s
+        for f in FAMILIES:
+            s = ns.make_socket(FAR, socket.AF_PACKET, socket.SOCK_RAW, socket.htons(f.ethertype))
+            s.bind((name, f.ethertype))
+            s.setblocking(False)
+            self._sockets[name, f.version] = s
 
     def unlink(self, name):
         """Forgets the far end of a link, whose device the test has deleted."""
-        self._sockets.pop(name).close()
+        for f in FAMILIES:
+            self._sockets.pop((name, f.version)).close()
 
     def running(self):
         eventually(lambda: running(NODE) and running(FAR), "links are up")
@@ -106,26 +107,27 @@ class Wire:
     @staticmethod
     def ip(line):
         """`ip LINE` at the node."""
-        subprocess.run(["ip", "-n", NODE, *line.split()], check=True, timeout=20,
+        subprocess.run(["ip", "-n", NODE, f"-{at.version}", *line.split()], check=True, timeout=20,
                        stdout=subprocess.DEVNULL)
 
     @staticmethod
     def sysctl(**settings):
-        """Of net.ipv4 at the node."""
-        ns.sysctl(NODE, {f"ipv4/{k}": v for k, v in settings.items()})
+        """Of net.ipv4 or net.ipv6 at the node."""
+        ns.sysctl(NODE, {f"ipv{at.version}/{k}": v for k, v in settings.items()})
 
     @staticmethod
     @contextlib.contextmanager
     def neigh(link, **settings):
-        """These of net.ipv4.neigh at the node meanwhile."""
-        paths = {name: f"/proc/sys/net/ipv4/neigh/{link}/{name}" for name in settings}
+        """These of net.ipv4.neigh (or IPv6's) at the node meanwhile."""
+        where = f"ipv{at.version}/neigh/{link}"
+        paths = {name: f"/proc/sys/net/{where}/{name}" for name in settings}
         with ns.inside(NODE):
             before = {name: open(path).read() for name, path in paths.items()}
-        ns.sysctl(NODE, {f"ipv4/neigh/{link}/{k}": v for k, v in settings.items()})
+        ns.sysctl(NODE, {f"{where}/{k}": v for k, v in settings.items()})
         try:
             yield
         finally:
-            ns.sysctl(NODE, {f"ipv4/neigh/{link}/{k}": v for k, v in before.items()})
+            ns.sysctl(NODE, {f"{where}/{k}": v for k, v in before.items()})
 
     def lbadm(self, *words, config=None):
         p = subprocess.run([LBADM, "-n", NODE, *words], input=config, text=True,
@@ -153,7 +155,7 @@ class Wire:
 
     def flow(self, address, port):
         """What lbadm tells of the flow of this client; None if there is none."""
-        flows = json.loads(self.lbadm("-j", "flow", "list", "client", f"{address}:{port}"))["flows"]
+        flows = json.loads(self.lbadm("-j", "flow", "list", "client", end(address, port)))["flows"]
         return flows[0] if flows else None
 
     @contextlib.contextmanager
@@ -164,7 +166,7 @@ class Wire:
         equal(self._genl.bypassed() - before, packets, "packets that took bypass")
 
     def send(self, link, frame):
-        self._sockets[link].send(bytes(frame))
+        self._sockets[link, at.version].send(bytes(frame))
 
     @staticmethod
     def send_unfinished(link, frame, header):
@@ -179,10 +181,13 @@ class Wire:
         ready, _, _ = select.select(list(self._sockets.values()), [], [], timeout)
         if not ready:
             raise Failure(f"nothing came out in {timeout} s")
-        link = next(k for k, s in self._sockets.items() if s is ready[0])
+        link = next(k for k, s in self._sockets.items() if s is ready[0])[0]
         frame, (_, _, kind, *_) = ready[0].recvfrom(65536)
-        # what we sent ourselves is seen by the packet socket of the link too
-        return self.receive(timeout) if kind == socket.PACKET_OUTGOING else (link, frame)
+        # The packet socket of a link sees what we have sent ourselves, too. And the node tells all who want
+        # to know which IPv6 groups it is in.
+        if kind == socket.PACKET_OUTGOING or frame.startswith(b"\x33\x33"):
+            return self.receive(timeout)
+        return link, frame
 
     def drained(self):
         """Without what a test that failed has left."""
@@ -203,27 +208,45 @@ class Wire:
         """The next frame is @want, a (link, frame)."""
         where, right = want[0], bytes(want[1])
         got_where, got = self.receive()
-        # Ethernet's padding is nobody's
-        got = got[:14 + int.from_bytes(got[16:18], "big")]
+        got = got[:14] + unpadded(got)
         check((got_where, got) == (where, right), "the packet differs",
               lambda: differences(sent, got_where, got, where, right))
 
+    def arrives_in_pieces(self, want, size, sent, least=2):
+        """The next frames, @least so many, are fragments of @size bytes at most, and make up @want."""
+        where, right = want[0], bytes(want[1])
+        head, _, _, whole, _ = piece_read(right[14:])
+        parts, idents, more = {}, set(), True
+        while more:
+            link, frame = self.receive()
+            raw = unpadded(frame)
+            got, at_byte, more, parts[at_byte], ident = piece_read(raw)
+            idents.add(ident)
+            check((link, frame[:14], got) == (where, right[:14], head), "a piece's headers differ",
+                  lambda: differences(sent, link, frame, where, right))
+            check(len(raw) <= size, f"a piece of {len(raw)} bytes")
+            check(raw[0] >> 4 == 6 or checksum(raw[:(raw[0] & 15) * 4]) == 0, "a piece's header checksum")
+        check(len(parts) >= least and None not in idents or at.version == 4, "it is whole")
+        equal(len(idents), 1, "identifications")
+        equal(b"".join(parts[n] for n in sorted(parts)).hex(), whole.hex(), "what the pieces make up")
+        self.quiet()
+
     def quiet(self):
         """Nothing else is on its way: the answer to a ping sent now is the next to come out."""
-        self.send("lan", from_router(IP(src=CLIENT, dst=N1, id=0x7777) / ICMP() / b"probe"))
+        self.send("lan", from_router(at.ping(at.n1)))
         link, got = self.receive()
         check(b"probe" in got, "something else came out",
               lambda: [f"{link}: {Ether(got).summary()}", got.hex()])
 
     def nothing_but_errors(self):
         """As quiet(), but for ICMP errors of the node itself."""
-        self.send("lan", from_router(IP(src=CLIENT, dst=N1, id=0x7777) / ICMP() / b"probe"))
+        self.send("lan", from_router(at.ping(at.n1)))
         while True:
             link, got = self.receive()
-            packet = IP(got[14:])
             if b"probe" in got:
                 return
-            check(ICMP in packet and packet[ICMP].type == 3, "something came out",
+            error = error_read(payload(got))
+            check(error and error[0][0] == at.closed[0], "something came out",
                   lambda: [f"{link}: {Ether(got).summary()}", got.hex()])
 
     def dropped(self, link, frame, reason):
@@ -238,7 +261,7 @@ class Wire:
 def differences(sent, got_where, got, where, right):
     first = next((n for n, (a, b) in enumerate(zip(got, right)) if a != b), min(len(got), len(right)))
     lines = [f"{what}: {len(data)} bytes, {data.hex()[:400]}" for what, data in (
-        ("in  ", bytes(sent)), (f"got  {got_where}", got), (f"want {where}", right))]
+        ("sent", bytes(sent)), (f"got  {got_where}", got), (f"want {where}", right))]
     lines.append(f"they differ from byte {first} on")
     for label, data in (("got ", got), ("want", right)):
         lines += [f"{label} {line[:120]}" for line in Ether(data).show(dump=True).splitlines() if "=" in line]
@@ -246,7 +269,7 @@ def differences(sent, got_where, got, where, right):
 
 
 def _frame(src, dst, packet):
-    return Ether(src=MAC[src], dst=MAC[dst], type=0x0800) / packet
+    return Ether(src=MAC[src], dst=MAC[dst], type=at.ethertype) / packet
 
 
 def from_router(packet):
@@ -279,37 +302,3 @@ def from_alt(packet):
 
 def to_alt(packet, mac="alt-n2"):
     return "alt", _frame("alt", mac, packet)
-
-
-def note(address, port):
-    octets = bytes(int(x) for x in address.split("."))
-    return b"\x9a\x08" + port.to_bytes(2, "little") + octets[::-1]
-
-
-def with_options(packet, options):
-    """@packet with exactly these bytes between header and payload."""
-    raw = bytes(packet)
-    head = bytearray(raw[:20])
-    head[0] = 0x45 + len(options) // 4
-    head[2:4] = (len(raw) + len(options)).to_bytes(2, "big")
-    head[10:12] = b"\0\0"
-    head[10:12] = checksum(bytes(head) + options).to_bytes(2, "big")
-    return bytes(head) + options + raw[20:]
-
-
-def changed(packet, src=None, dst=None, sport=None, dport=None, hops=1):
-    """@packet as a router with these rewrites sends it on; scapy makes the checksums."""
-    p = packet.copy()
-    p.ttl -= hops
-    p.chksum = None
-    if src:
-        p.src = src
-    if dst:
-        p.dst = dst
-    if sport:
-        p.payload.sport = sport
-    if dport:
-        p.payload.dport = dport
-    if not (UDP in p and p[UDP].chksum == 0):
-        p.payload.chksum = None
-    return IP(bytes(p))
