@@ -7,6 +7,7 @@
 #include "netns.h"
 #include "node.h"
 #include "service.h"
+#include "vip.h"
 
 /* What a packet asks for is looked up in what the administrator has chosen. */
 static u32 frontend_hash(const void *data, u32 len, u32 seed)
@@ -135,15 +136,27 @@ static struct bpflb_frontend *frontend_get(struct bpflb_net *bn,
 		return ERR_PTR(-ENOMEM);
 	fe->key = *key;
 	INIT_LIST_HEAD(&fe->dirty);
+	if (bpflb_frontend_has_addr(key)) {
+		fe->vip = bpflb_vip_get(bn, key->family, &key->at.addr);
+		if (IS_ERR(fe->vip)) {
+			err = PTR_ERR(fe->vip);
+			goto err_fe;
+		}
+	}
 	/* It stays set: a packet that is looked up in vain costs little. */
 	set_bit(ntohs(key->at.port), bn->ports[bpflb_frontend_has_addr(key) ? BPFLB_PORTS_ADDRESS :
 								       BPFLB_PORTS_NODE]);
 	err = rhashtable_insert_fast(&bn->frontends, &fe->hash, bpflb_frontend_params);
-	if (err) {
-		kfree(fe);
-		return ERR_PTR(err);
-	}
+	if (err)
+		goto err_vip;
 	return fe;
+
+err_vip:
+	if (fe->vip)
+		bpflb_vip_put(bn, fe->vip);
+err_fe:
+	kfree(fe);
+	return ERR_PTR(err);
 }
 
 /**
@@ -228,8 +241,12 @@ void bpflb_frontend_settle(struct bpflb_net *bn, struct bpflb_frontend *fe, bool
 		fe->next = cur;
 	else if (fe->next != cur)
 		rcu_assign_pointer(fe->service, fe->next);
+	if (fe->vip)
+		WRITE_ONCE(fe->vip->live, fe->vip->live + !!fe->next - !!cur);
 	if (fe->next)
 		return;
 	rhashtable_remove_fast(&bn->frontends, &fe->hash, bpflb_frontend_params);
+	if (fe->vip)
+		bpflb_vip_put(bn, fe->vip);
 	kfree_rcu(fe, rcu);
 }

@@ -10,6 +10,7 @@
 
 struct bpflb_net;
 struct bpflb_service;
+struct bpflb_vip;
 
 /**
  * struct bpflb_frontend_key - what a client's packet is for
@@ -36,6 +37,7 @@ static inline bool bpflb_frontend_has_addr(const struct bpflb_frontend_key *key)
  * @dirty: in bpflb_txn.frontends, if it changes in the open transaction
  * @rcu: to free it
  * @key: what it is found by
+ * @vip: its address; NULL: a node port
  * @service: whose it is; NULL: nobody's yet, or no more
  * @next: @service after the open transaction
  */
@@ -44,6 +46,7 @@ struct bpflb_frontend {
 	struct list_head dirty;
 	struct rcu_head rcu;
 	struct bpflb_frontend_key key;
+	struct bpflb_vip *vip;
 	struct bpflb_service __rcu *service;
 	struct bpflb_service *next;
 };

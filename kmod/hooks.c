@@ -19,9 +19,12 @@
 #include "hooks.h"
 #include "icmp.h"
 #include "netns.h"
+#include "ping.h"
+#include "reject.h"
 #include "service.h"
 #include "stats.h"
 #include "translate.h"
+#include "vip.h"
 
 /* A packet comes in, @m is its flow. Its destination is rewritten if it is for a
  * service, or an answer to this node's SNAT.
@@ -36,7 +39,21 @@ static unsigned int come_in(struct bpflb_net *bn, struct sk_buff *skb, struct bp
 	if (m->flow)
 		bpflb_flow_kill(m->flow);
 	svc = bpflb_service_for(bn, &pkt->tuple);
-	return svc ? bpflb_balance(bn, svc, skb, pkt) : NF_ACCEPT;
+	if (svc)
+		return bpflb_balance(bn, svc, skb, pkt);
+	if (bpflb_vip_is_closed(bn, &pkt->tuple))
+		return bpflb_reject_unknown_port(bn, skb, pkt);
+	return NF_ACCEPT;
+}
+
+/* A packet that is neither TCP, UDP nor SCTP. */
+static unsigned int other_come_in(struct bpflb_net *bn, struct sk_buff *skb, u8 family)
+{
+	if (bpflb_ping(bn, skb, family, false)) {
+		consume_skb(skb);
+		return NF_STOLEN;
+	}
+	return bpflb_icmp_come_in(bn, skb, family);
 }
 
 DEFINE_PER_CPU(struct bpflb_hint, bpflb_hint);
@@ -122,6 +139,8 @@ static unsigned int come_in_ordinary(struct bpflb_net *bn, struct sk_buff *skb,
 	svc = bpflb_service_for(bn, &pkt.tuple);
 	if (svc)
 		return bpflb_balance(bn, svc, skb, &pkt);
+	if (bpflb_vip_is_closed(bn, &pkt.tuple))
+		return bpflb_reject_unknown_port(bn, skb, &pkt);
 	bpflb_hint_give(skb, k, tried.hash, true);
 	return NF_ACCEPT;
 }
@@ -154,7 +173,7 @@ static noinline unsigned int come_in_slowly(struct bpflb_net *bn, struct sk_buff
 	if (tried.looked && bpflb_packet_key4(skb, bn->id, &k))
 		return come_in_ordinary(bn, skb, &k, tried);
 	if (!bpflb_packet_parse4(skb, &pkt))
-		return bpflb_icmp_come_in(bn, skb, NFPROTO_IPV4);
+		return other_come_in(bn, skb, NFPROTO_IPV4);
 	return come_in_whole(bn, skb, &pkt, ip_hdr(skb)->ihl > 5);
 }
 
@@ -167,7 +186,7 @@ static noinline unsigned int come_in_slowly6(struct bpflb_net *bn, struct sk_buf
 	struct bpflb_key6 k;
 
 	if (!bpflb_packet_parse6(skb, &pkt))
-		return bpflb_icmp_come_in(bn, skb, NFPROTO_IPV6);
+		return other_come_in(bn, skb, NFPROTO_IPV6);
 	if (!tried.looked || !bpflb_packet_key6(skb, bn->id, &k))
 		return come_in_whole(bn, skb, &pkt, ipv6_hdr(skb)->nexthdr == NEXTHDR_DEST);
 	pkt.hash = tried.hash;
@@ -176,6 +195,8 @@ static noinline unsigned int come_in_slowly6(struct bpflb_net *bn, struct sk_buf
 	svc = bpflb_service_for(bn, &pkt.tuple);
 	if (svc)
 		return bpflb_balance(bn, svc, skb, &pkt);
+	if (bpflb_vip_is_closed(bn, &pkt.tuple))
+		return bpflb_reject_unknown_port(bn, skb, &pkt);
 	bpflb_hint_give6(skb, &k, tried.hash, true);
 	return NF_ACCEPT;
 }
@@ -233,15 +254,20 @@ static unsigned int go_out(struct bpflb_net *bn, struct sk_buff *skb, struct bpf
 	return verdict;
 }
 
-/* An error that this node has made itself, about a packet as it was by then. */
-static unsigned int icmp_go_out(struct bpflb_net *bn, struct sk_buff *skb, u8 family,
-				const struct nf_hook_state *state)
+/* Of this node itself: a ping, or an error about a packet as it was by then. */
+static unsigned int other_go_out(struct bpflb_net *bn, struct sk_buff *skb, u8 family,
+				 const struct nf_hook_state *state)
 {
 	const union nf_inet_addr dst = destination(skb, family);
 	union nf_inet_addr now;
 	unsigned int verdict;
 
 	local_bh_disable();
+	if (bpflb_ping(bn, skb, family, true)) {
+		local_bh_enable();
+		consume_skb(skb);
+		return NF_STOLEN;
+	}
 	verdict = bpflb_icmp_come_in(bn, skb, family);
 	now = destination(skb, family);
 	if (verdict == NF_ACCEPT && !bpflb_addr_equal(&now, &dst) &&
@@ -256,7 +282,7 @@ static unsigned int local_out(void *priv, struct sk_buff *skb, const struct nf_h
 	struct bpflb_packet pkt;
 
 	return bpflb_packet_parse4(skb, &pkt) ? go_out(priv, skb, &pkt, state) :
-						icmp_go_out(priv, skb, NFPROTO_IPV4, state);
+						other_go_out(priv, skb, NFPROTO_IPV4, state);
 }
 
 static unsigned int local_out6(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
@@ -264,7 +290,7 @@ static unsigned int local_out6(void *priv, struct sk_buff *skb, const struct nf_
 	struct bpflb_packet pkt;
 
 	return bpflb_packet_parse6(skb, &pkt) ? go_out(priv, skb, &pkt, state) :
-						icmp_go_out(priv, skb, NFPROTO_IPV6, state);
+						other_go_out(priv, skb, NFPROTO_IPV6, state);
 }
 
 static unsigned int post_routing(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)

@@ -60,26 +60,39 @@ static bool is_error6(u8 type)
 	return type >= ICMPV6_DEST_UNREACH && type <= ICMPV6_PARAMPROB;
 }
 
+/**
+ * bpflb_icmp_offset() - where a packet's ICMP header is
+ * @skb: any packet
+ * @ipv6: its family
+ *
+ * Context: any. Return: its offset from skb->data, or below 0 if it has none.
+ */
+int bpflb_icmp_offset(const struct sk_buff *skb, bool ipv6)
+{
+	u32 at = skb_network_offset(skb);
+	__be16 frag = 0;
+	int offset;
+	u8 proto;
+
+	if (!ipv6) {
+		if (ip_hdr(skb)->protocol != IPPROTO_ICMP || ip_is_fragment(ip_hdr(skb)))
+			return -ENOENT;
+		return at + ip_hdrlen(skb);
+	}
+	proto = ipv6_hdr(skb)->nexthdr;
+	offset = ipv6_skip_exthdr(skb, at + sizeof(struct ipv6hdr), &proto, &frag);
+	return frag || proto != IPPROTO_ICMPV6 ? -ENOENT : offset;
+}
+
 /* Find the ICMP header. All packets that are none of TCP, UDP and SCTP come by here. */
 static bool find_icmp(const struct sk_buff *skb, struct icmp_error *e, bool ipv6)
 {
-	u32 at = skb_network_offset(skb);
 	const struct icmphdr *icmph;
 	struct icmphdr buf;
-	__be16 frag = 0;
-	int offset;
+	int offset = bpflb_icmp_offset(skb, ipv6);
 
-	if (ipv6) {
-		u8 proto = ipv6_hdr(skb)->nexthdr;
-
-		offset = ipv6_skip_exthdr(skb, at + sizeof(struct ipv6hdr), &proto, &frag);
-		if (offset < 0 || frag || proto != IPPROTO_ICMPV6)
-			return false;
-	} else {
-		if (ip_hdr(skb)->protocol != IPPROTO_ICMP || ip_is_fragment(ip_hdr(skb)))
-			return false;
-		offset = at + ip_hdrlen(skb);
-	}
+	if (offset < 0)
+		return false;
 	e->icmp = offset;
 	e->quote = offset + sizeof(*icmph);
 	icmph = skb_header_pointer(skb, offset, sizeof(buf), &buf);

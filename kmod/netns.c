@@ -19,6 +19,7 @@
 #include "snat.h"
 #include "stats.h"
 #include "version.h"
+#include "vip.h"
 
 static unsigned int net_id;
 static DEFINE_IDA(net_ida);
@@ -93,8 +94,13 @@ static int tables_init(struct bpflb_net *bn)
 	err = rhashtable_init(&bn->snat_pools, &bpflb_snat_pool_params);
 	if (err)
 		goto err_services;
+	err = rhashtable_init(&bn->vips, &bpflb_vip_params);
+	if (err)
+		goto err_snat_pools;
 	return 0;
 
+err_snat_pools:
+	rhashtable_destroy(&bn->snat_pools);
 err_services:
 	rhashtable_destroy(&bn->services);
 err_nodes:
@@ -108,6 +114,7 @@ err_frontends:
 
 static void tables_exit(struct bpflb_net *bn)
 {
+	rhashtable_destroy(&bn->vips);
 	bpflb_snat_pools_free(&bn->snat_pools);
 	rhashtable_destroy(&bn->services);
 	rhashtable_destroy(&bn->nodes);

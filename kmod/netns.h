@@ -22,6 +22,7 @@ struct bpflb_net_counters;
  * @id: number, as in the flow table's hash; below 2^24
  * @settings: what packets go by
  * @frontends: struct bpflb_frontend, by address
+ * @vips: struct bpflb_vip, by address
  * @ports: bits of the ports that frontends have, or had: those with an address,
  *	and node ports
  * @backends: struct bpflb_backend, by service and address
@@ -56,6 +57,7 @@ struct bpflb_net {
 	u32 id;
 	struct bpflb_settings __rcu *settings;
 	struct rhashtable frontends;
+	struct rhashtable vips;
 	unsigned long *ports[2];
 	struct rhashtable backends;
 	struct rhashtable nodes;

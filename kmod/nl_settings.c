@@ -40,6 +40,8 @@ const struct nla_policy bpflb_nl_settings_policy[BPFLB_SETTINGS_A_MAX + 1] = {
 							   BPFLB_SETTINGS_CLEAR_DSR_DEVICE),
 	[BPFLB_SETTINGS_A_BYPASS] = NLA_POLICY_MAX(NLA_U8, 1),
 	[BPFLB_SETTINGS_A_NO_BACKEND] = NLA_POLICY_MAX(NLA_U8, BPFLB_NO_BACKEND_MAX),
+	[BPFLB_SETTINGS_A_UNKNOWN_PORTS] = NLA_POLICY_MAX(NLA_U8, BPFLB_UNKNOWN_PORTS_MAX),
+	[BPFLB_SETTINGS_A_PING] = NLA_POLICY_MAX(NLA_U8, 1),
 };
 
 /* Timeouts are numbered like the states, one higher. */
@@ -162,6 +164,10 @@ static int set_scalars(struct bpflb_settings *s, struct genl_info *info)
 		s->bypass = nla_get_u8(a[BPFLB_SETTINGS_A_BYPASS]);
 	if (a[BPFLB_SETTINGS_A_NO_BACKEND])
 		s->no_backend = nla_get_u8(a[BPFLB_SETTINGS_A_NO_BACKEND]);
+	if (a[BPFLB_SETTINGS_A_UNKNOWN_PORTS])
+		s->unknown_ports = nla_get_u8(a[BPFLB_SETTINGS_A_UNKNOWN_PORTS]);
+	if (a[BPFLB_SETTINGS_A_PING])
+		s->ping = nla_get_u8(a[BPFLB_SETTINGS_A_PING]);
 	if (a[BPFLB_SETTINGS_A_TIMEOUTS])
 		err = set_timeouts(s, a[BPFLB_SETTINGS_A_TIMEOUTS], info->extack);
 	if (!err && a[BPFLB_SETTINGS_A_SNAT_PORTS])
@@ -242,6 +248,8 @@ static int settings_fill(struct sk_buff *msg, const struct bpflb_nl_head *head,
 	    nla_put_u8(msg, BPFLB_SETTINGS_A_DSR_SENDER, s->dsr_sender) ||
 	    nla_put_u8(msg, BPFLB_SETTINGS_A_BYPASS, s->bypass) ||
 	    nla_put_u8(msg, BPFLB_SETTINGS_A_NO_BACKEND, s->no_backend) ||
+	    nla_put_u8(msg, BPFLB_SETTINGS_A_UNKNOWN_PORTS, s->unknown_ports) ||
+	    nla_put_u8(msg, BPFLB_SETTINGS_A_PING, s->ping) ||
 	    put_range(msg, BPFLB_SETTINGS_A_SNAT_PORTS, &s->snat_ports) ||
 	    put_range(msg, BPFLB_SETTINGS_A_NODEPORTS, &s->nodeports) ||
 	    put_timeouts(msg, s) || put_lists(msg, s)) {

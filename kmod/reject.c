@@ -14,6 +14,7 @@
 #include <linux/siphash.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
+#include <net/dsfield.h>
 #include <net/ip.h>
 #include <net/ip6_checksum.h>
 #include <net/ip6_route.h>
@@ -155,7 +156,7 @@ static void answer_head4(struct sk_buff *skb, const struct bpflb_packet *pkt, u8
 		.version = 4,
 		.ihl = sizeof(*iph) / 4,
 		.tos = tos,
-		.frag_off = htons(IP_DF),
+		.frag_off = skb->ignore_df ? 0 : htons(IP_DF),
 		.ttl = ip4_dst_hoplimit(skb_dst(skb)),
 		.protocol = proto,
 		.saddr = pkt->tuple.dst.addr.ip,
@@ -164,7 +165,7 @@ static void answer_head4(struct sk_buff *skb, const struct bpflb_packet *pkt, u8
 	skb_reset_network_header(skb);
 }
 
-static void answer_head6(struct sk_buff *skb, const struct bpflb_packet *pkt, u8 proto)
+static void answer_head6(struct sk_buff *skb, const struct bpflb_packet *pkt, u8 proto, u8 tos)
 {
 	struct ipv6hdr *ip6h = skb_push(skb, sizeof(*ip6h));
 
@@ -175,10 +176,14 @@ static void answer_head6(struct sk_buff *skb, const struct bpflb_packet *pkt, u8
 		.saddr = pkt->tuple.dst.addr.in6,
 		.daddr = pkt->tuple.src.addr.in6,
 	};
+	ipv6_change_dsfield(ip6h, 0, tos);
 	skb_reset_network_header(skb);
 }
 
-static void answer_send(struct bpflb_net *bn, struct sk_buff *skb, const struct sk_buff *old,
+/* It may be sent in fragments if @skb->ignore_df says so. Return: whether there was a
+ * way to the client.
+ */
+static bool answer_send(struct bpflb_net *bn, struct sk_buff *skb, const struct sk_buff *old,
 			const struct bpflb_packet *pkt, u8 proto, u8 tos)
 {
 	struct dst_entry *dst;
@@ -190,19 +195,22 @@ static void answer_send(struct bpflb_net *bn, struct sk_buff *skb, const struct 
 			     answer_route4(bn->net, pkt, proto, skb->mark);
 	if (!dst) {
 		kfree_skb(skb);
-		return;
+		return false;
 	}
 	skb_dst_set(skb, dst);
 	/* Conntrack knows the connection as client -> backend, if at all. */
 	skb_set_nfct(skb, IP_CT_UNTRACKED);
 	this_cpu_inc(bn->counters->answers);
 	if (is_ipv6(pkt)) {
-		answer_head6(skb, pkt, proto);
+		answer_head6(skb, pkt, proto, tos);
 		ip6_local_out(bn->net, NULL, skb);
 	} else {
 		answer_head4(skb, pkt, proto, tos);
+		if (skb->ignore_df)
+			ip_select_ident(bn->net, skb, NULL);
 		ip_local_out(bn->net, NULL, skb);
 	}
+	return true;
 }
 
 /* "Port unreachable", with as much of the packet as there may be. */
@@ -302,6 +310,67 @@ static void send_reset(struct bpflb_net *bn, struct sk_buff *old, const struct b
 	}
 	th->check = answer_checksum(skb, pkt, IPPROTO_TCP);
 	answer_send(bn, skb, old, pkt, IPPROTO_TCP, 0);
+}
+
+/**
+ * bpflb_reject_unknown_port() - a packet to a service's address, but no service's port
+ * @bn: namespace
+ * @skb: the packet as the client has sent it, in PREROUTING or LOCAL_OUT
+ * @pkt: what it is
+ *
+ * Context: RCU, bottom halves off. Return: what the hook has to return; the
+ * packet is counted.
+ */
+unsigned int bpflb_reject_unknown_port(struct bpflb_net *bn, struct sk_buff *skb,
+				       const struct bpflb_packet *pkt)
+{
+	unsigned int verdict = bpflb_drop(bn, NULL, skb, BPFLB_DROP_UNKNOWN_PORT);
+
+	/* Who breaks a connection off needs no answer, and of SCTP's ABORT the same holds. */
+	if (rcu_dereference(bn->settings)->unknown_ports != BPFLB_UNKNOWN_PORTS_REJECT ||
+	    pkt->tcp_flags & BPFLB_TCP_RST)
+		return verdict;
+	if (pkt->tuple.proto != IPPROTO_TCP || pkt->local_out)
+		return bpflb_reject_unreachable(bn, skb, pkt, verdict);
+	if (is_intact(skb, pkt))
+		send_reset(bn, skb, pkt);
+	return verdict;
+}
+
+/**
+ * bpflb_answer_echo() - answer to a ping
+ * @bn: namespace
+ * @skb: an echo request, in PREROUTING or LOCAL_OUT
+ * @pkt: what it is
+ *
+ * The answer may be of any size, as the question. No limit: the kernel has none
+ * for its own either, and the answer is no larger than what was asked.
+ *
+ * Context: RCU, bottom halves off. Return: whether it was answered; the request is
+ * still the caller's.
+ */
+bool bpflb_answer_echo(struct bpflb_net *bn, struct sk_buff *skb, const struct bpflb_packet *pkt)
+{
+	u32 len = skb->len - pkt->thoff;
+	struct icmphdr *icmph;	/* ICMPv6's begins the same */
+	struct sk_buff *answer;
+
+	if (!pkt->local_out && !is_intact(skb, pkt))
+		return false;
+	answer = answer_make(len);
+	if (!answer)
+		return false;
+	icmph = skb_put(answer, len);
+	if (skb_copy_bits(skb, pkt->thoff, icmph, len)) {
+		kfree_skb(answer);
+		return false;
+	}
+	icmph->type = is_ipv6(pkt) ? ICMPV6_ECHO_REPLY : ICMP_ECHOREPLY;
+	icmph->checksum = 0;
+	icmph->checksum = answer_checksum(answer, pkt, pkt->tuple.proto);
+	answer->ignore_df = 1;
+	return answer_send(bn, answer, skb, pkt, pkt->tuple.proto,
+			   is_ipv6(pkt) ? ipv6_get_dsfield(ipv6_hdr(skb)) : ip_hdr(skb)->tos);
 }
 
 /**

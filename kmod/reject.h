@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What a client is told of a packet that goes no further. */
+/* What a client is told in the name of a service. */
 #ifndef _BPFLB_REJECT_H
 #define _BPFLB_REJECT_H
 
@@ -30,6 +30,9 @@ unsigned int bpflb_reject_unreachable(struct bpflb_net *bn, struct sk_buff *skb,
 				      const struct bpflb_packet *pkt, unsigned int verdict);
 unsigned int bpflb_reject_no_backend(struct bpflb_net *bn, struct bpflb_service *svc,
 				     struct sk_buff *skb, const struct bpflb_packet *pkt);
+unsigned int bpflb_reject_unknown_port(struct bpflb_net *bn, struct sk_buff *skb,
+				       const struct bpflb_packet *pkt);
+bool bpflb_answer_echo(struct bpflb_net *bn, struct sk_buff *skb, const struct bpflb_packet *pkt);
 unsigned int bpflb_reject_down(struct bpflb_flow *flow, struct sk_buff *skb,
 			       const struct bpflb_packet *pkt);
 

@@ -24,6 +24,8 @@ struct bpflb_snat_addrs {
  * @dsr_sender: enum bpflb_dsr_sender
  * @bypass: packets may go past the stack
  * @no_backend: enum bpflb_no_backend
+ * @unknown_ports: enum bpflb_unknown_ports
+ * @ping: service addresses answer to it
  * @n_dsr_device: how many @dsr_device
  * @flows_max: bound of the namespace's flows
  * @timeout: seconds, by enum bpflb_flow_state
@@ -41,6 +43,8 @@ struct bpflb_settings {
 	u8 dsr_sender;
 	u8 bypass;
 	u8 no_backend;
+	u8 unknown_ports;
+	u8 ping;
 	u8 n_dsr_device;
 	u32 flows_max;
 	u32 timeout[__BPFLB_STATE_MAX];

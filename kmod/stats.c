@@ -99,6 +99,7 @@ static const char * const drop_name[] = {
 	[BPFLB_DROP_NOTE_SERVICE]	= "note-service",
 	[BPFLB_DROP_REROUTE]		= "reroute",
 	[BPFLB_DROP_BACKEND_DOWN]	= "backend-down",
+	[BPFLB_DROP_UNKNOWN_PORT]	= "unknown-port",
 };
 static_assert(ARRAY_SIZE(drop_name) == __BPFLB_DROP_MAX);
 

@@ -60,6 +60,14 @@ const char *const no_backend_names[] = {
 };
 CHECK_NAMES(no_backend_names, __BPFLB_NO_BACKEND_MAX);
 
+const char *const unknown_ports_names[] = {
+	[BPFLB_UNKNOWN_PORTS_PASS]	= "pass",
+	[BPFLB_UNKNOWN_PORTS_DROP]	= "drop",
+	[BPFLB_UNKNOWN_PORTS_REJECT]	= "reject",
+	NULL
+};
+CHECK_NAMES(unknown_ports_names, __BPFLB_UNKNOWN_PORTS_MAX);
+
 const char *const switch_names[] = { "off", "on", NULL };
 
 /* By enum bpflb_flow_bypass, which are bits. */

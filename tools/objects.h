@@ -56,6 +56,8 @@ struct settings {
 	uint8_t dsr_sender;
 	bool bypass;
 	uint8_t no_backend;
+	uint8_t unknown_ports;
+	bool ping;
 	char dsr_devices[BPFLB_DSR_DEVICES_MAX][IFNAMSIZ];
 	unsigned int device_count;
 };

@@ -17,6 +17,8 @@ enum setting {
 	SETTING_DSR_DEVICE,
 	SETTING_BYPASS,
 	SETTING_NO_BACKEND,
+	SETTING_UNKNOWN_PORTS,
+	SETTING_PING,
 };
 
 static const char *const setting_names[] = {
@@ -30,6 +32,8 @@ static const char *const setting_names[] = {
 	[SETTING_DSR_DEVICE]	= "dsr-device",
 	[SETTING_BYPASS]	= "bypass",
 	[SETTING_NO_BACKEND]	= "no-backend",
+	[SETTING_UNKNOWN_PORTS]	= "unknown-ports",
+	[SETTING_PING]		= "ping",
 	NULL
 };
 
@@ -196,6 +200,11 @@ static int build_setting(struct request *request, struct line *line, struct draf
 	case SETTING_NO_BACKEND:
 		return build_choice(request, line, "no-backend", no_backend_names,
 				    BPFLB_SETTINGS_A_NO_BACKEND);
+	case SETTING_UNKNOWN_PORTS:
+		return build_choice(request, line, "unknown-ports", unknown_ports_names,
+				    BPFLB_SETTINGS_A_UNKNOWN_PORTS);
+	case SETTING_PING:
+		return build_choice(request, line, "ping", switch_names, BPFLB_SETTINGS_A_PING);
 	}
 	return 0;
 }
@@ -276,7 +285,12 @@ static const struct command settings_commands[] = {
 			"bypass on|off               whether packets of flows that the stack has let\n"
 			"                            through go past it\n"
 			"no-backend reject|drop      whether a packet to a service that has no backend\n"
-			"                            is answered by an ICMP error\n",
+			"                            is answered by an ICMP error\n"
+			"unknown-ports pass|drop|reject\n"
+			"                            what becomes of packets to a service's address where\n"
+			"                            no service has the port; addresses that a node has\n"
+			"                            itself are never closed\n"
+			"ping on|off                 whether service addresses answer to ping\n",
 		.build = settings_build,
 		.in_file = true,
 	},

@@ -78,6 +78,8 @@ void settings_decode(const struct nlmsghdr *nlh, struct settings *settings)
 	settings->dsr_sender = attr_u8(attrs[BPFLB_SETTINGS_A_DSR_SENDER]);
 	settings->bypass = attr_u8(attrs[BPFLB_SETTINGS_A_BYPASS]);
 	settings->no_backend = attr_u8(attrs[BPFLB_SETTINGS_A_NO_BACKEND]);
+	settings->unknown_ports = attr_u8(attrs[BPFLB_SETTINGS_A_UNKNOWN_PORTS]);
+	settings->ping = attr_u8(attrs[BPFLB_SETTINGS_A_PING]);
 	decode_lists(nlh, settings);
 }
 
@@ -158,6 +160,9 @@ void settings_json(struct json *json, const char *key, const struct settings *se
 	json_close(json);
 	json_bool(json, "bypass", settings->bypass);
 	json_string(json, "no_backend", name_of(no_backend_names, settings->no_backend, room));
+	json_string(json, "unknown_ports",
+		    name_of(unknown_ports_names, settings->unknown_ports, room));
+	json_bool(json, "ping", settings->ping);
 	json_close(json);
 }
 
@@ -205,6 +210,9 @@ void settings_event(FILE *file, const struct settings *settings)
 	write_devices(file, settings);
 	fprintf(file, " bypass %s no-backend %s", switch_names[settings->bypass],
 		name_of(no_backend_names, settings->no_backend, room));
+	fprintf(file, " unknown-ports %s ping %s",
+		name_of(unknown_ports_names, settings->unknown_ports, room),
+		switch_names[settings->ping]);
 }
 
 /**
@@ -251,6 +259,11 @@ void settings_save(FILE *file, const struct settings *settings)
 	if (settings->no_backend != BPFLB_NO_BACKEND_REJECT)
 		fprintf(file, "set no-backend %s\n",
 			name_of(no_backend_names, settings->no_backend, room));
+	if (settings->unknown_ports != BPFLB_UNKNOWN_PORTS_PASS)
+		fprintf(file, "set unknown-ports %s\n",
+			name_of(unknown_ports_names, settings->unknown_ports, room));
+	if (settings->ping)
+		fputs("set ping on\n", file);
 }
 
 static void show_text(const struct settings *settings)
@@ -277,6 +290,9 @@ static void show_text(const struct settings *settings)
 	printf("\n%-13s %s\n", "bypass", switch_names[settings->bypass]);
 	printf("%-13s %s\n", "no-backend",
 	       name_of(no_backend_names, settings->no_backend, room));
+	printf("%-13s %s\n", "unknown-ports",
+	       name_of(unknown_ports_names, settings->unknown_ports, room));
+	printf("%-13s %s\n", "ping", switch_names[settings->ping]);
 }
 
 /** settings_run_show - lbadm set show, see struct command */

@@ -22,6 +22,8 @@ set dsr-device eth0 eth1
 set dsr-sender device
 set bypass off
 set no-backend drop
+set unknown-ports reject
+set ping on
 node add 9.0.0.1
 node add 192.168.0.11
 service add a-second udp 192.0.2.10:53

@@ -197,6 +197,28 @@ enum bpflb_no_backend {
 #define BPFLB_NO_BACKEND_MAX (__BPFLB_NO_BACKEND_MAX - 1)
 
 /**
+ * enum bpflb_unknown_ports - TCP, UDP and SCTP to a service's address where no
+ *	service has the port
+ *
+ * An address that this node has itself, or a configured node, is never closed:
+ * what listens there is reached.
+ *
+ * @BPFLB_UNKNOWN_PORTS_PASS: such a packet goes on as if bpflb were not there
+ * @BPFLB_UNKNOWN_PORTS_DROP: it is dropped without a word
+ * @BPFLB_UNKNOWN_PORTS_REJECT: it is answered from the service's address, as a
+ *	host does where nobody listens: TCP by a RST, all else by an ICMP "port
+ *	unreachable", some 100 a second for a client; a program of this node gets
+ *	ECONNREFUSED
+ */
+enum bpflb_unknown_ports {
+	BPFLB_UNKNOWN_PORTS_PASS,
+	BPFLB_UNKNOWN_PORTS_DROP,
+	BPFLB_UNKNOWN_PORTS_REJECT,
+	__BPFLB_UNKNOWN_PORTS_MAX,
+};
+#define BPFLB_UNKNOWN_PORTS_MAX (__BPFLB_UNKNOWN_PORTS_MAX - 1)
+
+/**
  * enum bpflb_timeout_attr - BPFLB_SETTINGS_A_TIMEOUTS, each a u32, in seconds
  *
  * A flow that saw no packet for its state's timeout is removed.
@@ -292,6 +314,8 @@ enum bpflb_settings_attr {
 	BPFLB_SETTINGS_A_FLOWS_MAX_DEFAULT,	/* u32, reply: by parameter or memory */
 	BPFLB_SETTINGS_A_BYPASS,	/* u8, 0 or 1; 1: packets may go past the stack */
 	BPFLB_SETTINGS_A_NO_BACKEND,	/* u8, enum bpflb_no_backend; reject */
+	BPFLB_SETTINGS_A_UNKNOWN_PORTS,	/* u8, enum bpflb_unknown_ports; pass */
+	BPFLB_SETTINGS_A_PING,		/* u8, 0 or 1; 0. 1: service addresses answer to ping */
 	__BPFLB_SETTINGS_A_MAX,
 };
 #define BPFLB_SETTINGS_A_MAX (__BPFLB_SETTINGS_A_MAX - 1)
@@ -476,6 +500,7 @@ enum bpflb_drop_reason {
 	BPFLB_DROP_NOTE_SERVICE,	/* a DSR note for no service of this backend */
 	BPFLB_DROP_REROUTE,		/* no route to the backend from this node itself */
 	BPFLB_DROP_BACKEND_DOWN,	/* TCP, the flow's backend is down; client told */
+	BPFLB_DROP_UNKNOWN_PORT,	/* a service's address, but no service's port */
 	__BPFLB_DROP_MAX,
 };
 
