@@ -24,6 +24,15 @@ class Plan:
         return self.family == socket.AF_INET6
 
     @property
+    def ip(self):
+        """What nft calls the family."""
+        return "ip6" if self.ipv6 else "ip"
+
+    @property
+    def loopback(self):
+        return "::1" if self.ipv6 else "127.0.0.1"
+
+    @property
     def host_len(self):
         return 128 if self.ipv6 else 32
 

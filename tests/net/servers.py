@@ -157,6 +157,7 @@ def socat_echo(topology, place, proto="udp", port=7070, plan=V4):
     listen = {"udp": f"UDP{version}-RECVFROM", "tcp": f"TCP{version}-LISTEN"}[proto]
     address = plan.address(place)
     shell = f"read -r word; echo $SOCAT_PEERADDR $SOCAT_PEERPORT {address} {port} {place} $word"
+    shell = shell.replace(":", "\\:")      # which would begin another parameter
     at = f"[{address}]" if plan.ipv6 else address
     return topology.popen(place, ["socat", f"{listen}:{port},bind={at},fork,reuseaddr",
                                   f"SYSTEM:{shell}"], stderr=subprocess.DEVNULL)

@@ -119,7 +119,9 @@ class Topology:
         ipv6 = any(plan.ipv6 for plan in self.plans) and place != "lan"
         for conf in _CONF:
             settings = {f"ipv6/conf/{conf}/disable_ipv6": int(not ipv6),
-                        # nobody has our addresses, and nobody tells of routers
+                        # nobody has our addresses, and nobody tells of routers; and they stay
+                        # when a link goes down, as those of IPv4 do
+                        f"ipv6/conf/{conf}/keep_addr_on_down": 1,
                         f"ipv6/conf/{conf}/accept_dad": 0, f"ipv6/conf/{conf}/accept_ra": 0,
                         f"ipv6/conf/{conf}/router_solicitations": 0}
             if place in self.routers:

@@ -11,12 +11,13 @@ import time
 from net import clients
 from net.cluster import Cluster, Service
 from net.ktap import check, equal, eventually
+from net.plan import twins
 
 SINK = 9
 CT_TIMEOUT = 10         # seconds: conntrack's, for UDP
 
 _RULES = """
-table ip fw {{
+table {ip} fw {{
     counter invalid {{ }}
     counter closed {{ }}
     chain closing {{ }}
@@ -25,15 +26,15 @@ table ip fw {{
         jump closing
         ct state invalid counter name invalid drop
         ct state established,related accept
-        ct state new ip saddr {client} ip daddr {{ {backends} }} accept
+        ct state new {ip} saddr {client} {ip} daddr {{ {backends} }} accept
     }}
 }}
 """
 
 
 class State:
-    def __init__(self, subset):
-        self.cluster = c = Cluster()
+    def __init__(self, plan, subset):
+        self.cluster = c = Cluster(plan)
         self.net, self.plan = c.net, c.plan
         vip = c.plan.vip(110)
         self.web = Service("web", "tcp", 80, ["p21"], vip)
@@ -49,7 +50,7 @@ class State:
             self.net.run("n1", ["nft", "flush", "ruleset"])
             if rules:
                 backends = ", ".join(self.plan.address(p) for p in ("p21", "p11", "p22"))
-                self.nft(_RULES.format(client=self.plan.client, backends=backends))
+                self.nft(_RULES.format(ip=self.plan.ip, client=self.plan.client, backends=backends))
             self.rules = rules
         self.cluster.apply([self.web, self.echo, self.near, self.stream], f"mode {mode}")
         self.cluster.lbadm("n1", "flow flush")
@@ -60,7 +61,7 @@ class State:
 
     def counted(self, name):
         """Packets of the firewall's counter @name."""
-        words = self.net.run("n1", ["nft", "list", "counter", "ip", "fw", name]).split()
+        words = self.net.run("n1", ["nft", "list", "counter", self.plan.ip, "fw", name]).split()
         return int(words[words.index("packets") + 1])
 
     def stats(self):
@@ -119,7 +120,8 @@ def rule_added(state):
     with s.tcp(timeout=2) as tcp, s.udp(timeout=2) as udp:
         for client in (tcp, udp):
             s.talk(client)
-        s.nft("add rule ip fw closing ip daddr %s counter name closed drop" % s.plan.address("p21"))
+        ip = s.plan.ip
+        s.nft(f"add rule {ip} fw closing {ip} daddr {s.plan.address('p21')} counter name closed drop")
         try:
             for client in (tcp, udp):
                 for _ in range(3):
@@ -129,7 +131,7 @@ def rule_added(state):
                 service = {"tcp": s.web, "udp": s.echo}[proto]
                 with clients.knock(s.net, "c0", service.front(s.plan), proto):
                     eventually(lambda: s.counted("closed"), f"a new {proto} flow is dropped")
-                s.nft("reset counter ip fw closed")
+                s.nft(f"reset counter {ip} fw closed")
             s.cluster.lbadm("n1", "flow flush")
             for client in (tcp, udp):
                 before = s.counted("closed")
@@ -142,7 +144,7 @@ def rule_added(state):
                     continue
                 check(False, f"a flow that was flushed still has an answer: {got}")
         finally:
-            s.nft("flush chain ip fw closing")
+            s.nft(f"flush chain {ip} fw closing")
 
 
 class Stream(threading.Thread):
@@ -248,7 +250,7 @@ def hand_over(state, mode, rounds):
         stream = Stream(s, s.stream, "p22")
         try:
             for _ in range(rounds):
-                for change in changes(s, "p22", 1000):
+                for change in changes(s, "p22", 1280):
                     sent = stream.sent
                     change()
                     eventually(lambda sent=sent: stream.errors or stream.sent >= sent + 20, "it goes on")
@@ -309,7 +311,8 @@ def refresh(state):
 
     def entry(client):
         """Its number, which another entry of the same flow would not have."""
-        out = s.net.run("n1", ["conntrack", "-L", "-p", "udp", "-o", "id", "--sport", str(client.local[1])])
+        out = s.net.run("n1", ["conntrack", "-L", "-f", "ipv6" if s.plan.ipv6 else "ipv4", "-p", "udp",
+                               "-o", "id", "--sport", str(client.local[1])])
         return [word for word in out.split() if word.startswith("id=")]
     try:
         with s.udp() as udp:
@@ -332,12 +335,16 @@ def refresh(state):
 
 
 # The stack of 6.1 counts the octets of a forwarded packet twice.
-_TWICE = "OutOctets"
+_TWICE = ("OutOctets", "Ip6OutOctets")
 
 
 def snmp(s):
     """What the balancer's stack has counted of IP."""
     out = {}
+    if s.plan.ipv6:
+        with s.net.inside("n1"), open("/proc/thread-self/net/snmp6") as f:
+            lines = [line.split() for line in f if line.startswith("Ip6")]
+            return {name: int(value) for name, value in lines}
     with s.net.inside("n1"):
         for name in ("snmp", "netstat"):
             with open(f"/proc/thread-self/net/{name}") as f:
@@ -364,27 +371,31 @@ def counters(state, mode):
                 udp.ask("/a-word-of-always-the-same-length"), near.ask("/another")
             after = {**s.stats(), **snmp(s)}
         risen[bypass] = {k: after[k] - before[k] for k in after
-                         if k not in ("drops", _TWICE) and not k.startswith("flows")}
+                         if k not in ("drops", *_TWICE) and not k.startswith("flows")}
     fast = risen["on"].pop("bypassed")
     equal(risen["off"].pop("bypassed"), 0, "packets that took bypass while it was off")
     equal(fast, 400 if mode == "snat" else 300, "packets that took bypass")
-    equal(risen["on"]["ForwDatagrams"], fast, "ForwDatagrams")
+    equal(risen["on"]["Ip6OutForwDatagrams" if s.plan.ipv6 else "ForwDatagrams"], fast, "datagrams forwarded")
     differ = {k: (v, risen["off"][k]) for k, v in risen["on"].items() if v != risen["off"][k]}
     equal(differ, {}, "counters that rose by something else than with bypass off")
 
 
 def tests(subset):
-    state = functools.lru_cache(functools.partial(State, subset))
+    return twins(functools.partial(of_family, subset))
+
+
+def of_family(subset, plan):
+    state = functools.lru_cache(functools.partial(State, plan, subset))
     rounds = 1 if subset else 4
     out = [("bypass beside conntrack, and then without bypass", functools.partial(stateful, state)),
            ("a firewall rule added later", functools.partial(rule_added, state)),
            ("snat: datagrams keep their order at the hand-over", functools.partial(hand_over, state, "snat", rounds)),
            ("snat: the same counters", functools.partial(counters, state, "snat"))]
     if subset:
-        return out
-    return out + [
+        return out[2:3] if plan.ipv6 else out
+    out += [
         ("dsr: datagrams keep their order at the hand-over", functools.partial(hand_over, state, "dsr", rounds)),
         ("snat: a download at the hand-over", functools.partial(download, state, rounds)),
-        ("dsr: the same counters", functools.partial(counters, state, "dsr")),
-        ("conntrack's entry is refreshed", functools.partial(refresh, state)),
-    ]
+        ("dsr: the same counters", functools.partial(counters, state, "dsr"))]
+    # long, and what decides it is the same for both families
+    return out if plan.ipv6 else [*out, ("conntrack's entry is refreshed", functools.partial(refresh, state))]

@@ -7,9 +7,10 @@ else's go elsewhere for it.
 import contextlib
 import functools
 
-from net import clients
+from net import clients, ns
 from net.cluster import Cluster, Service
 from net.ktap import equal, eventually
+from net.plan import twins
 from net.rtnl import running
 
 MODES = ("snat", "dsr", "hybrid")
@@ -17,8 +18,8 @@ PODS = ("p11", "p21")       # one here, one on another node
 
 
 class State:
-    def __init__(self):
-        self.cluster = c = Cluster()
+    def __init__(self, plan):
+        self.cluster = c = Cluster(plan)
         self.vip = c.plan.vip(90)
         self.clients = contextlib.ExitStack()
 
@@ -122,7 +123,7 @@ def moved(state, mode, bypass):
     s = state().fresh(mode, bypass)
     c, plan = s.cluster, s.cluster.plan
     s.apply(mode, bypass, udp=["p21"])
-    at = f"{plan.address('p21')}:9090"
+    at = s.services()[0].at(plan, "p21")
     c.lbadm("n1", f"backend set echo {at} local")
     udp = s.client(clients.Udp, 53)
     for _ in range(3):
@@ -151,11 +152,16 @@ def interface_back(state, mode, bypass):
     net, plan = s.cluster.net, s.cluster.plan
     udp, tcp = s.talking(clients.Udp, 53), s.talking(clients.Tcp, 53)
     pod, node = plan.address("p11"), plan.nodes["n1"]
-    for line in ("link set p11 down", "link set p11 up", f"route replace {pod}/32 dev p11 src {node}",
-                 "link set lan0 down", "link set lan0 up", f"route replace default via {plan.lan_gw}",
+    # IPv6 does not keep an address of one link where that goes down
+    nodad = "nodad" if plan.ipv6 else ""
+    for line in ("link set p11 down", "link set p11 up",
+                 f"addr replace {plan.pod_gw}/{plan.host_len} dev p11 {nodad}",
+                 f"route replace {pod}/{plan.host_len} dev p11 src {node}",
+                 "link set lan0 down", "link set lan0 up", f"route replace {plan.anywhere} via {plan.lan_gw}",
                  *(f"route replace {plan.pod_net(n)} via {plan.nodes[n]}" for n in ("n2", "n3"))):
         net.run("n1", ["ip", *line.split()])
-    eventually(lambda: all(running(net.ns(place)) for place in ("n1", "p11", "lan")), "links run")
+    eventually(lambda: all(running(net.ns(place)) and ns.can_ask(net.ns(place))
+                           for place in ("n1", "p11", "lan")), "links run")
     for talk in (udp, tcp):
         equal([talk[p].ask().name for p in PODS for _ in range(2)], [p for p in PODS for _ in range(2)],
               "who answers")
@@ -165,7 +171,9 @@ def address_changed(state, mode, bypass):
     """One more address on the balancer's link, and it goes again: nobody who talks notices."""
     s = state().fresh(mode, bypass)
     udp, tcp = s.talking(clients.Udp, 53), s.talking(clients.Tcp, 53)
-    for line in ("addr add 192.168.0.200/24 dev lan0", "addr del 192.168.0.200/24 dev lan0"):
+    address = s.cluster.plan.more(s.cluster.plan.nodes["n1"], 100)
+    for line in (f"addr add {address}/{s.cluster.plan.lan_len} dev lan0",
+                 f"addr del {address}/{s.cluster.plan.lan_len} dev lan0"):
         s.cluster.net.run("n1", ["ip", *line.split()])
         for talk in (udp, tcp):
             equal([talk[p].ask().name for p in PODS for _ in range(2)], [p for p in PODS for _ in range(2)],
@@ -173,7 +181,11 @@ def address_changed(state, mode, bypass):
 
 
 def tests(subset):
-    state = functools.lru_cache(State)
+    return twins(functools.partial(of_family, subset))
+
+
+def of_family(subset, plan):
+    state = functools.lru_cache(functools.partial(State, plan))
     some = []
     for bypass in ("on",) if subset else ("on", "off"):
         for mode in ("dsr",) if subset else MODES:

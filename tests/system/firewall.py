@@ -10,17 +10,18 @@ import functools
 from net import clients, module
 from net.cluster import Cluster, Service
 from net.ktap import equal
+from net.plan import twins
 from oracle import oracle
 
 PLACES = ("p11", "p21")
 
 _RULES = """
-table ip fw {{
+table {ip} fw {{
     chain forward {{
         type filter hook forward priority filter; policy drop;
         ct state established,related counter accept
-        ip saddr {clients} ip daddr {{ {backends} }} tcp dport 8080 counter accept
-        ip saddr {clients} ip daddr {{ {backends} }} udp dport 9090 counter accept
+        {ip} saddr {clients} {ip} daddr {{ {backends} }} tcp dport 8080 counter accept
+        {ip} saddr {clients} {ip} daddr {{ {backends} }} udp dport 9090 counter accept
         counter
     }}
 }}
@@ -28,8 +29,8 @@ table ip fw {{
 
 
 class State:
-    def __init__(self):
-        self.cluster = Cluster()
+    def __init__(self, plan):
+        self.cluster = Cluster(plan)
         self.set_up = None
         self.services = {(proto, place): Service(f"{proto}-{place}", proto, 3000 + n, [place],
                                                  self.cluster.plan.vip(50), 31500 + n)
@@ -62,7 +63,7 @@ class State:
         backends = ", ".join(plan.address(p) for p in PLACES)
         for node, who in seen.items():
             self.cluster.net.run(node, ["nft", "-f", "-"],
-                                 input=_RULES.format(clients=who, backends=backends))
+                                 input=_RULES.format(ip=plan.ip, clients=who, backends=backends))
 
 
 def through(state, first, mode, proto, place, front):
@@ -85,7 +86,11 @@ def through(state, first, mode, proto, place, front):
 
 
 def tests(subset):
-    state = functools.lru_cache(State)
+    return twins(of_family)
+
+
+def of_family(plan):
+    state = functools.lru_cache(functools.partial(State, plan))
     out = []
     for first in ("conntrack", "bpflb"):
         for mode in ("snat", "dsr", "hybrid"):

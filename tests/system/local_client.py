@@ -7,13 +7,14 @@ import socket
 from net import clients
 from net.cluster import Cluster, Service
 from net.ktap import Failure, equal
+from net.plan import twins
 
 PLACES = {"local": "p11", "remote": "p21", "local-host": "n1", "remote-host": "n2"}
 
 
 class State:
-    def __init__(self):
-        self.cluster = c = Cluster()
+    def __init__(self, plan):
+        self.cluster = c = Cluster(plan)
         self.mode = None
         self.services = {(proto, where): Service(f"{proto}-{where}", proto, 2000 + n, [place],
                                                  c.plan.vip(40), 31000 + n)
@@ -44,15 +45,15 @@ def node_itself(state, mode, proto, where, front):
 
 
 def loopback(state):
-    """A node port answers at the node's addresses, not at 127/8."""
+    """A node port answers at the node's addresses, not at 127/8 or ::1."""
     s = state()
     s.set_mode("snat")
     service = s.services["tcp", "remote"]
     try:
-        clients.tcp_once(s.cluster.net, "n1", ("127.0.0.1", service.nodeport))
+        clients.tcp_once(s.cluster.net, "n1", (s.cluster.plan.loopback, service.nodeport))
     except ConnectionRefusedError:
         return
-    raise Failure("a service answered at 127.0.0.1")
+    raise Failure(f"a service answered at {s.cluster.plan.loopback}")
 
 
 def pod(state, mode):
@@ -82,7 +83,7 @@ def connected_udp(state):
     """A connected socket takes an answer from its peer alone: the reply is turned back before."""
     s = state()
     s.set_mode("snat")
-    with s.cluster.net.socket("n1", socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    with s.cluster.net.socket("n1", s.cluster.plan.family, socket.SOCK_DGRAM) as sock:
         sock.settimeout(10)
         sock.connect(s.services["udp", "remote"].front(s.cluster.plan))
         sock.send(b"/connected")
@@ -90,8 +91,12 @@ def connected_udp(state):
 
 
 def tests(subset):
-    state = functools.lru_cache(State)
-    out = [("127.0.0.1 is not a service's", functools.partial(loopback, state)),
+    return twins(of_family)
+
+
+def of_family(plan):
+    state = functools.lru_cache(functools.partial(State, plan))
+    out = [("a loopback address is not a service's", functools.partial(loopback, state)),
            ("a connected UDP socket of the node", functools.partial(connected_udp, state))]
     for mode in ("snat", "dsr", "hybrid"):
         for c in itertools.product(("tcp", "udp"), PLACES, ("vip", "nodeport")):

@@ -12,6 +12,7 @@ import time
 from net import clients
 from net.cluster import LBADM, Cluster, Service
 from net.ktap import check, equal, eventually
+from net.plan import twins
 from net.topology import stop
 
 RESERVED = range(2000, 20000)
@@ -19,8 +20,8 @@ RANGE = range(21000, 21100)     # where only so many may be had
 
 
 class State:
-    def __init__(self):
-        self.cluster = c = Cluster()
+    def __init__(self, plan):
+        self.cluster = c = Cluster(plan)
         self.udp = Service("echo", "udp", 53, ["p21"], c.plan.vip(70))
         self.free = Service("free", "udp", 54, ["p22"], c.plan.vip(70))
         self.tcp = Service("web", "tcp", 80, ["p21"], c.plan.vip(70))
@@ -30,6 +31,18 @@ class State:
         self.cluster.apply([self.udp, self.free, self.tcp], "mode snat", *settings)
         self.cluster.lbadm("n1", "flow flush")
         return self
+
+    @property
+    def nodad(self):
+        """Of an address of IPv6 that is to be used at once."""
+        return ["nodad"] if self.cluster.plan.ipv6 else []
+
+    def own_address(self, n):
+        """One more of the balancer."""
+        plan = self.cluster.plan
+        address = plan.more(plan.nodes["n1"], n)
+        self.cluster.net.run("n1", ["ip", "addr", "replace", f"{address}/{plan.host_len}", "dev", "lan0", *self.nodad])
+        return address
 
     def client(self, port=0, service=None):
         to = (service or self.udp).front(self.cluster.plan)
@@ -66,7 +79,7 @@ def of_a_socket(state):
     """A port that a socket of the balancer itself has is not taken from it."""
     s = state().fresh()
     c, mine = s.cluster, (s.cluster.plan.nodes["n1"], 21600)
-    with c.net.socket("n1", socket.AF_INET, socket.SOCK_DGRAM) as bound:
+    with c.net.socket("n1", c.plan.family, socket.SOCK_DGRAM) as bound:
         bound.bind(mine)
         answer = clients.udp_once(c.net, "c0", s.udp.front(c.plan), source=("", mine[1]))
         check(answer.client_port != mine[1], "the port of a bound UDP socket was used")
@@ -81,8 +94,8 @@ def of_a_bound_socket(state):
     """One that only is bound, for it may connect to the backend later; and one that listens."""
     s = state().fresh()
     c = s.cluster
-    with c.net.socket("n1", socket.AF_INET, socket.SOCK_STREAM) as bound, \
-            c.net.socket("n1", socket.AF_INET, socket.SOCK_STREAM) as listens:
+    with c.net.socket("n1", c.plan.family, socket.SOCK_STREAM) as bound, \
+            c.net.socket("n1", c.plan.family, socket.SOCK_STREAM) as listens:
         bound.bind((c.plan.nodes["n1"], 21601))
         listens.bind(("", 21602))
         listens.listen(1)
@@ -142,12 +155,10 @@ def filled(state):
 def pool(state):
     """Clients are spread over several addresses; where one is full, the next is taken."""
     s, c = state(), state().cluster
-    addresses = [f"192.168.0.{n}" for n in (121, 122, 123)]
-    for address in addresses:
-        c.net.run("n1", ["ip", "addr", "replace", f"{address}/32", "dev", "lan0"])
-    more = [f"198.51.100.{n}" for n in range(50, 80)]
+    addresses = [s.own_address(n) for n in (110, 111, 112)]
+    more = [c.plan.more(c.plan.client, n) for n in range(40, 70)]
     for address in more:
-        c.net.run("c0", ["ip", "addr", "replace", f"{address}/24", "dev", "eth0"])
+        c.net.run("c0", ["ip", "addr", "replace", f"{address}/{c.plan.client_len}", "dev", "eth0", *s.nodad])
     s.fresh(f"snat-address {' '.join(addresses)}", "snat-ports 21000-21009")
     with contextlib.ExitStack() as stack:
         by_client = {}
@@ -211,15 +222,18 @@ def exhausted(state):
 def given_address(state):
     """An address set for SNAT is used instead of the device's."""
     s = state()
-    address = "192.168.0.111"
-    s.cluster.net.run("n1", ["ip", "addr", "replace", f"{address}/32", "dev", "lan0"])
+    address = s.own_address(100)
     s.fresh(f"snat-address {address}")
     with s.client() as udp:
         equal(udp.ask().client, address, "client that the backend saw")
 
 
 def tests(subset):
-    state = functools.lru_cache(State)
+    return twins(of_family)
+
+
+def of_family(plan):
+    state = functools.lru_cache(functools.partial(State, plan))
     return [(name, functools.partial(f, state)) for name, f in (
         ("unique and never in a range that is somebody's", allowed),
         ("a client's port is kept where it may be", kept),
