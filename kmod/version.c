@@ -14,29 +14,38 @@ static enum bpflb_where backend_where(const struct bpflb_backend *be)
 	return be->next.node ? BPFLB_WHERE_NODE : BPFLB_WHERE_PLAIN;
 }
 
-static bool may_be_chosen(const struct bpflb_backend *be, u8 family, enum bpflb_scope scope)
+static bool may_be_chosen(const struct bpflb_backend *be, u8 family, enum bpflb_scope scope,
+			  u8 state)
 {
-	return be->next_live && be->next.weight && be->next.state == BPFLB_BACKEND_ACTIVE &&
+	return be->next_live && be->next.weight && be->next.state == state &&
 	       be->key.family == family && (scope == BPFLB_SCOPE_CLUSTER || be->next_here);
 }
 
-static u32 pool_count(const struct bpflb_service *svc, u8 family, enum bpflb_scope scope)
+static u32 pool_count(const struct bpflb_service *svc, u8 family, enum bpflb_scope scope,
+		      u8 state)
 {
 	const struct bpflb_backend *be;
 	u32 n = 0;
 
 	list_for_each_entry(be, &svc->backends, list)
-		n += may_be_chosen(be, family, scope);
+		n += may_be_chosen(be, family, scope, state);
 	return n;
 }
 
+/* Those that are about to end are still better than nobody. */
 static int pool_fill(struct bpflb_pool *pool, const struct bpflb_service *svc, u8 family,
 		     enum bpflb_scope scope)
 {
-	u32 n = pool_count(svc, family, scope);
+	u8 state = BPFLB_BACKEND_ACTIVE;
 	struct bpflb_backend *be;
 	u64 sum = 0;
+	u32 n;
 
+	n = pool_count(svc, family, scope, state);
+	if (!n) {
+		state = BPFLB_BACKEND_TERMINATING;
+		n = pool_count(svc, family, scope, state);
+	}
 	if (!n)
 		return 0;
 	pool->slot = kvmalloc_array(n, sizeof(*pool->slot) + sizeof(*pool->sum),
@@ -45,7 +54,7 @@ static int pool_fill(struct bpflb_pool *pool, const struct bpflb_service *svc, u
 		return -ENOMEM;
 	pool->sum = (u64 *)(pool->slot + n);
 	list_for_each_entry(be, &svc->backends, list) {
-		if (!may_be_chosen(be, family, scope))
+		if (!may_be_chosen(be, family, scope, state))
 			continue;
 		sum += be->next.weight;
 		pool->slot[pool->n] = (struct bpflb_slot){ be, backend_where(be) };

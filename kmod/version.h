@@ -29,7 +29,8 @@ struct bpflb_slot {
 /**
  * struct bpflb_pool - the backends that a packet may be sent to
  * @n: how many
- * @slot: backends of weight above 0, by number
+ * @slot: backends of weight above 0, by number: the active ones, or if there are none
+ *	the terminating
  * @sum: @sum[i] is the weight of the slots 0 to i together
  */
 struct bpflb_pool {

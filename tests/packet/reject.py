@@ -141,15 +141,15 @@ def down_moves_udp(wire, mode):
 
 
 def draining(wire, state):
-    """What there is goes on, by bypass; what is new does not come."""
+    """What there is goes on, by bypass; what is new comes only to who is about to end, where no other is."""
     tcp_talk, udp_talk = Snat(wire, "tcp").open(), Snat(wire, "udp").open()
     with backend(wire, "tcp", "remote", state), backend(wire, "udp", "remote", state):
         for talk in (tcp_talk, udp_talk):
             with wire.bypassing(2):
                 talk.say(talk.ask, talk.answer, data=b"on and on")
-        if state == "draining":
-            for packet in (tcp(22010, "S"), udp(22011, b"new")):
-                wire.expect("lan", from_router(packet), to_router(unreachable(packet)))
+        for packet, port in ((tcp(22010, "S"), 8080), (udp(22011, b"new"), 5353)):
+            wire.expect("lan", from_router(packet), to_router(unreachable(packet)) if state == "draining" else
+                        to_node(changed(packet, src=at.n1, dst=at.remote, dport=port)))
 
 
 def nobody(wire, mode):
@@ -253,7 +253,7 @@ TESTS = [
     ("down: snat udp on bypass moves", lambda wire: down_moves_udp(wire, "snat")),
     ("down: dsr udp on bypass moves", lambda wire: down_moves_udp(wire, "dsr")),
     ("draining: flows stay on bypass, none come", lambda wire: draining(wire, "draining")),
-    ("terminating: flows stay on bypass", lambda wire: draining(wire, "terminating")),
+    ("terminating: flows stay on bypass, and come where no other backend is", lambda wire: draining(wire, "terminating")),
     ("snat: no backend: port unreachable from the service's address", lambda wire: nobody(wire, "snat")),
     ("dsr: no backend: port unreachable from the service's address", lambda wire: nobody(wire, "dsr")),
     ("no backend: IP options or an extension header are quoted", options_quoted),
