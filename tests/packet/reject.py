@@ -102,6 +102,14 @@ def down_and_backend_speaks(wire):
         talk.say(talk.ask, flags="R")
 
 
+def down_and_options(wire):
+    """They are not part of what the RST acknowledges."""
+    talk = Snat(wire, "tcp").open()
+    with backend(wire, "tcp", "remote", "down"), dropping(wire, "backend-down", 1):
+        packet = talk.segment("P", b"five.")
+        wire.expect("lan", from_router(at.unusual(packet)), to_router(rst(packet)))
+
+
 def down_and_syn(wire):
     """A new connection by the same port is no part of the lost one."""
     talk = Snat(wire, "tcp").open()
@@ -117,7 +125,7 @@ def down_and_syn(wire):
 def unanswered_syn(wire):
     """The SYN was lost with the backend: when it comes again it goes to another one."""
     wire.set("snat")
-    packet = tcp(22001, "S")
+    packet = tcp(27001, "S")
     wire.expect("lan", from_router(packet), to_node(changed(packet, src=at.n1, dst=at.remote, dport=8080)))
     wire.lbadm("backend", "add", "web", end(at.pod, 8080), "local")
     try:
@@ -147,7 +155,7 @@ def draining(wire, state):
         for talk in (tcp_talk, udp_talk):
             with wire.bypassing(2):
                 talk.say(talk.ask, talk.answer, data=b"on and on")
-        for packet, port in ((tcp(22010, "S"), 8080), (udp(22011, b"new"), 5353)):
+        for packet, port in ((tcp(27010, "S"), 8080), (udp(27011, b"new"), 5353)):
             wire.expect("lan", from_router(packet), to_router(unreachable(packet)) if state == "draining" else
                         to_node(changed(packet, src=at.n1, dst=at.remote, dport=port)))
 
@@ -156,13 +164,13 @@ def nobody(wire, mode):
     wire.set(mode)
     with service(wire, f"tcp {end(at.vip, 90)} nodeport:30090"):
         with dropping(wire, "no-backend", 3):
-            for packet in (tcp(22020, "S", dport=90), tcp(22021, "A", dport=90, ack=5, data=b"x" * 800),
-                           tcp(22022, "S", dst=at.n1, dport=30090)):
+            for packet in (tcp(27020, "S", dport=90), tcp(27021, "A", dport=90, ack=5, data=b"x" * 800),
+                           tcp(27022, "S", dst=at.n1, dport=30090)):
                 wire.expect("lan", from_router(packet), to_router(unreachable(packet)))
     with service(wire, f"udp {end(at.vip, 90)}"):
         with dropping(wire, "no-backend", 5):
             for length in (0, 1, quoted() - at.head - 8, quoted() - at.head - 7, 1400):
-                packet = udp(22023, bytes(length), dport=90)
+                packet = udp(27023, bytes(length), dport=90)
                 wire.expect("lan", from_router(packet), to_router(unreachable(packet)))
 
 
@@ -170,7 +178,7 @@ def options_quoted(wire):
     """The error quotes the packet as it was sent, with its IP options or extension headers."""
     wire.set("snat")
     with service(wire, f"udp {end(at.vip, 90)}"):
-        packet = at.unusual(udp(22024, b"options", dport=90))
+        packet = at.unusual(udp(27024, b"options", dport=90))
         wire.expect("lan", from_router(packet), to_router(unreachable(packet)))
 
 
@@ -179,8 +187,8 @@ def damaged(wire):
     wire.set("snat")
     with service(wire, f"udp {end(at.vip, 90)}"):
         with dropping(wire, "no-backend", 1, answers=0):
-            wire.expect("lan", from_router(udp(22025, b"wrong", dport=90, chksum=0x1234)))
-        packet = udp(22025, b"without", dport=90, chksum=0)
+            wire.expect("lan", from_router(udp(27025, b"wrong", dport=90, chksum=0x1234)))
+        packet = udp(27025, b"without", dport=90, chksum=0)
         with dropping(wire, "no-backend", 1, answers=at.family is V4):
             wire.expect("lan", from_router(packet), *[to_router(unreachable(packet))] * (at.family is V4))
     talk = Snat(wire, "tcp").open()
@@ -197,7 +205,7 @@ def strange_source(wire):
     sources = {V4: ("224.0.0.1", "255.255.255.255", "192.168.0.255"), V6: ("::",)}[at.family]
     with service(wire, f"udp {end(at.vip, 90)}"), dropping(wire, "no-backend", len(sources), answers=0):
         for source in sources:
-            packet = udp(22026, b"x", dport=90)
+            packet = udp(27026, b"x", dport=90)
             packet.src = source
             wire.expect("lan", from_router(packet))
 
@@ -208,9 +216,10 @@ def limited(wire):
     sent, other = 3 * BURST, at.other_client
     with service(wire, f"udp {end(at.vip, 90)}"):
         before = wire.drops().get("no-backend", 0)
-        for n in range(sent):
-            wire.send("lan", from_router(udp(23000 + n, b"flood", dport=90)))
-        packet = udp(22027, b"other", dport=90)
+        flood = [bytes(from_router(udp(23000 + n, b"flood", dport=90))) for n in range(sent)]
+        for frame in flood:
+            wire.send("lan", frame)
+        packet = udp(27027, b"other", dport=90)
         packet.src = other
         wire.send("lan", from_router(packet))
         got = []
@@ -229,13 +238,13 @@ def silent(wire):
     """As the administrator wishes."""
     wire.set("snat", "no-backend drop")
     with service(wire, f"udp {end(at.vip, 90)}"), dropping(wire, "no-backend", 1, answers=0):
-        wire.expect("lan", from_router(udp(22028, b"x", dport=90)))
+        wire.expect("lan", from_router(udp(27028, b"x", dport=90)))
 
 
 def policy_local(wire):
     """None here, but one elsewhere: nobody hears of it. None at all: the client does."""
     wire.set("snat")
-    packet = udp(22029, b"x", dport=90)
+    packet = udp(27029, b"x", dport=90)
     with service(wire, f"udp {end(at.vip, 90)} policy local",
                  f"{end(at.remote, 5353)} node {at.n2}"):
         wire.dropped("lan", from_router(packet), "no-local-backend")
@@ -262,4 +271,5 @@ TESTS = [
     ("no backend: answers are limited for each client", limited),
     ("no backend: dropped in silence where that is set", silent),
     ("no backend: policy local", policy_local),
+    ("down: a segment with IP options or an extension header", down_and_options),
 ]

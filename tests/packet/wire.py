@@ -45,7 +45,8 @@ def _config():
 
 
 CONFIG = _config()
-_VNET_HDR = 15      # PACKET_VNET_HDR
+_SOL_PACKET, _VNET_HDR, _IGNORE_OUTGOING = 263, 15, 23
+_RCVBUFFORCE = 33
 
 
 class Wire:
@@ -94,6 +95,8 @@ class Wire:
             s = ns.make_socket(FAR, socket.AF_PACKET, socket.SOCK_RAW, socket.htons(f.ethertype))
             s.bind((name, f.ethertype))
             s.setblocking(False)
+            s.setsockopt(_SOL_PACKET, _IGNORE_OUTGOING, 1)
+            s.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, 1 << 22)
             self._sockets[name, f.version] = s
 
     def unlink(self, name):
@@ -172,7 +175,7 @@ class Wire:
     def send_unfinished(link, frame, header):
         """@frame as a guest's or a local sender's: @header is a struct virtio_net_hdr."""
         with ns.make_socket(FAR, socket.AF_PACKET, socket.SOCK_RAW, 0) as s:
-            s.setsockopt(263, _VNET_HDR, 1)
+            s.setsockopt(_SOL_PACKET, _VNET_HDR, 1)
             s.bind((link, 0))
             s.send(header + bytes(frame))
 
@@ -182,12 +185,9 @@ class Wire:
         if not ready:
             raise Failure(f"nothing came out in {timeout} s")
         link = next(k for k, s in self._sockets.items() if s is ready[0])[0]
-        frame, (_, _, kind, *_) = ready[0].recvfrom(65536)
-        # The packet socket of a link sees what we have sent ourselves, too. And the node tells all who want
-        # to know which IPv6 groups it is in.
-        if kind == socket.PACKET_OUTGOING or frame.startswith(b"\x33\x33"):
-            return self.receive(timeout)
-        return link, frame
+        frame = ready[0].recv(65536)
+        # The node tells all who want to know which IPv6 groups it is in, and asks for neighbours.
+        return self.receive(timeout) if frame.startswith(b"\x33\x33") else (link, frame)
 
     def drained(self):
         """Without what a test that failed has left."""
