@@ -11,6 +11,8 @@
 #include "flow.h"
 #include "flow_index.h"
 #include "gc.h"
+#include "netns.h"
+#include "snat.h"
 
 #define GC_INTERVAL	(HZ / 10)
 #define GC_PARTS	16		/* intervals for one round */
@@ -82,6 +84,16 @@ void bpflb_gc_stop(void)
 	mutex_unlock(&gc_lock);
 }
 
+static void scan_all(bool (*visit)(struct bpflb_flow *flow, void *arg), void *arg)
+{
+	u32 cursor = 0;
+
+	do {
+		scan(&cursor, visit, arg);
+		cond_resched();
+	} while (cursor);
+}
+
 static bool flush_visit(struct bpflb_flow *flow, void *bn)
 {
 	if (flow->bn == bn)
@@ -97,10 +109,26 @@ static bool flush_visit(struct bpflb_flow *flow, void *bn)
  */
 void bpflb_gc_flush(struct bpflb_net *bn)
 {
-	u32 cursor = 0;
+	scan_all(flush_visit, bn);
+}
 
-	do {
-		scan(&cursor, flush_visit, bn);
-		cond_resched();
-	} while (cursor);
+static bool lost_visit(struct bpflb_flow *flow, void *bn)
+{
+	if (flow->bn == bn && bpflb_snat_has_lost_address(flow))
+		bpflb_flow_kill(flow);
+	return true;
+}
+
+/**
+ * bpflb_gc_lost() - end the flows whose SNAT address this node has no more
+ * @work: bpflb_net.lost
+ *
+ * Their answers come here no more. A datagram that follows has a new flow, from
+ * another address; a connection is met in mid-life, and its client learns that.
+ *
+ * Context: process.
+ */
+void bpflb_gc_lost(struct work_struct *work)
+{
+	scan_all(lost_visit, container_of(work, struct bpflb_net, lost.work));
 }

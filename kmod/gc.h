@@ -4,9 +4,11 @@
 #define _BPFLB_GC_H
 
 struct bpflb_net;
+struct work_struct;
 
 void bpflb_gc_start(void);
 void bpflb_gc_stop(void);
 void bpflb_gc_flush(struct bpflb_net *bn);
+void bpflb_gc_lost(struct work_struct *work);
 
 #endif

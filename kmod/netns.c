@@ -24,6 +24,9 @@
 static unsigned int net_id;
 static DEFINE_IDA(net_ida);
 
+/* An interface that goes down may be back in a moment, with its addresses. */
+#define LOST_DELAY	(2 * HZ)
+
 #define NET_ID_MAX (BIT(32 - BPFLB_NS_SHIFT) - 1)	/* what bpflb_ns_proto() has room for */
 
 struct bpflb_net *bpflb_net(const struct net *net)
@@ -133,6 +136,7 @@ static int __net_init net_init(struct net *net)
 	xa_init(&bn->service_ids);
 	INIT_LIST_HEAD(&bn->node_list);
 	INIT_WORK(&bn->readdress, readdress);
+	INIT_DELAYED_WORK(&bn->lost, bpflb_gc_lost);
 	INIT_DELAYED_WORK(&bn->resolve, bpflb_node_resolve);
 	bn->resolved = jiffies - HZ;
 	bpflb_txn_net_init(bn);
@@ -195,6 +199,7 @@ static void __net_exit net_empty(struct bpflb_net *bn)
 	bpflb_txn_net_exit(bn);
 	mutex_unlock(&bn->lock);
 	cancel_work_sync(&bn->readdress);
+	cancel_delayed_work_sync(&bn->lost);
 	cancel_delayed_work_sync(&bn->resolve);
 }
 
@@ -229,12 +234,15 @@ static struct pernet_operations net_ops = {
 	.size = sizeof(struct bpflb_net),
 };
 
-static int own_addrs_changed(const struct net *net)
+static int own_addrs_changed(const struct net *net, unsigned long event)
 {
 	struct bpflb_net *bn = bpflb_net(net);
 
-	if (!READ_ONCE(bn->dying))
-		schedule_work(&bn->readdress);
+	if (READ_ONCE(bn->dying))
+		return NOTIFY_DONE;
+	schedule_work(&bn->readdress);
+	if (event == NETDEV_DOWN)
+		mod_delayed_work(system_wq, &bn->lost, LOST_DELAY);
 	return NOTIFY_DONE;
 }
 
@@ -242,7 +250,7 @@ static int inetaddr_event(struct notifier_block *nb, unsigned long event, void *
 {
 	const struct in_ifaddr *ifa = ptr;
 
-	return own_addrs_changed(dev_net(ifa->ifa_dev->dev));
+	return own_addrs_changed(dev_net(ifa->ifa_dev->dev), event);
 }
 
 static struct notifier_block inetaddr_nb = {
@@ -254,7 +262,7 @@ static int inet6addr_event(struct notifier_block *nb, unsigned long event, void 
 {
 	const struct inet6_ifaddr *ifa = ptr;
 
-	return own_addrs_changed(dev_net(ifa->idev->dev));
+	return own_addrs_changed(dev_net(ifa->idev->dev), event);
 }
 
 static struct notifier_block inet6addr_nb = {

@@ -49,6 +49,7 @@ struct bpflb_net_counters;
  * @readdress_late: an address has changed while a transaction was open
  * @txn: the open transaction
  * @readdress: looks again which addresses are this node's own
+ * @lost: ends the flows from an address that this node has lost
  * @resolve: asks for the MACs of nodes
  * @resolved: when it did, in jiffies
  */
@@ -83,6 +84,7 @@ struct bpflb_net {
 	bool readdress_late;
 	struct bpflb_txn txn;
 	struct work_struct readdress;
+	struct delayed_work lost;
 	struct delayed_work resolve;
 	unsigned long resolved;
 };

@@ -418,6 +418,29 @@ enum bpflb_drop_reason bpflb_snat_complete(struct bpflb_flow *flow, const struct
 }
 
 /**
+ * bpflb_snat_has_lost_address() - is the flow's address neither this node's nor set?
+ * @flow: a flow of any kind
+ *
+ * Context: RCU.
+ */
+bool bpflb_snat_has_lost_address(const struct bpflb_flow *flow)
+{
+	const struct bpflb_settings *s = rcu_dereference(flow->bn->settings);
+	const struct bpflb_snat_addrs *set = &s->snat[bpflb_flow_is_ipv6(flow)];
+	union nf_inet_addr addr;
+	u32 i;
+
+	if (flow->kind != BPFLB_FLOW_SNAT || !bpflb_snat_is_complete(flow))
+		return false;
+	addr = bpflb_flow_addr(flow, BPFLB_ADDR_SNAT);
+	/* One that is set may be brought here without being this node's. */
+	for (i = 0; i < set->n; i++)
+		if (bpflb_addr_equal(&set->addr[i], &addr))
+			return false;
+	return !bpflb_addr_is_own(flow->bn->net, bpflb_flow_family(flow), &addr);
+}
+
+/**
  * bpflb_snat_release() - give a flow's port back
  * @flow: a SNAT flow that was complete, out of the table
  *

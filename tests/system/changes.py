@@ -9,7 +9,7 @@ import functools
 
 from net import clients, ns
 from net.cluster import Cluster, Service
-from net.ktap import equal, eventually
+from net.ktap import check, equal, eventually
 from net.plan import twins
 from net.rtnl import running
 
@@ -180,6 +180,39 @@ def address_changed(state, mode, bypass):
                   f"who answers after {line}")
 
 
+def address_lost(state, bypass):
+    """What came from it ends: datagrams go on from another address, a connection learns it at once."""
+    s = state().fresh("snat", bypass)
+    plan = s.cluster.plan
+    lost, nodad = plan.more(plan.nodes["n1"], 101), "nodad" if plan.ipv6 else ""
+    ip = f"{lost}/{plan.host_len} dev lan0"
+    s.cluster.net.run("n1", ["ip", *f"addr add {ip} {nodad}".split()])
+    try:
+        s.cluster.lbadm("n1", f"set snat-address {lost}")
+        udp, tcp = s.talking(clients.Udp, 53), s.talking(clients.Tcp, 53)
+        for talk in (udp, tcp):
+            equal(talk["p21"].ask().client, lost, "client that the backend saw")
+        s.apply("snat", bypass, udp=["p21"])
+        for talk in (udp, tcp):
+            equal(talk["p21"].ask().client, lost, "client of what talked before")
+    finally:
+        s.cluster.net.run("n1", ["ip", *f"addr del {ip}".split()])
+    # for a while its neighbours may still send to it
+    udp["p21"].sock.settimeout(0.2)
+
+    def answered():
+        with contextlib.suppress(TimeoutError):
+            return udp["p21"].ask().client == plan.nodes["n1"]
+
+    eventually(answered, "datagrams from another address")
+    try:
+        tcp["p21"].ask()
+        check(False, "a connection from an address that nobody has was answered")
+    except ConnectionResetError:
+        pass
+    equal(tcp["p11"].ask().name, "p11", "who answers in a connection without SNAT")
+
+
 def tests(subset):
     return twins(functools.partial(of_family, subset))
 
@@ -197,5 +230,7 @@ def of_family(subset, plan):
                                      ("a backend moves to another node", moved),
                                      ("the node's links go and come back", interface_back),
                                      ("the node gets an address and loses it", address_changed))]
-        some.append((f"bypass {bypass}: the mode changes", functools.partial(mode_changed, state, bypass)))
+        some += [(f"bypass {bypass}: the mode changes", functools.partial(mode_changed, state, bypass)),
+                 (f"bypass {bypass}: the node loses the address that SNAT uses",
+                  functools.partial(address_lost, state, bypass))]
     return some
