@@ -6,10 +6,13 @@
 #include "backend.h"
 #include "balance.h"
 #include "flow.h"
+#include "frontend.h"
 #include "netns.h"
+#include "node.h"
 #include "reject.h"
 #include "sched.h"
 #include "service.h"
+#include "sources.h"
 #include "stats.h"
 #include "translate.h"
 #include "version.h"
@@ -151,20 +154,53 @@ static enum bpflb_drop_reason make_flow(struct bpflb_net *bn, struct bpflb_backe
 	return m->flow ? BPFLB_NO_DROP : BPFLB_DROP_TUPLE_CLASH;
 }
 
+/* A program of this node that asks at an address which the node has itself does so
+ * from that very address; the node's own is meant.
+ */
+static bool node_may_ask(struct bpflb_net *bn, const struct bpflb_sources *sources,
+			 const struct bpflb_tuple *t)
+{
+	const struct bpflb_node *node;
+
+	list_for_each_entry_rcu(node, &bn->node_list, all)
+		if (READ_ONCE(node->live) && READ_ONCE(node->self) &&
+		    node->key.family == t->family &&
+		    bpflb_sources_allow(sources, t->family, &node->key.addr))
+			return true;
+	return false;
+}
+
+/* May the client of a packet ask the service at @fe? */
+static bool may_ask(struct bpflb_net *bn, const struct bpflb_version *v,
+		    const struct bpflb_frontend *fe, const struct bpflb_packet *pkt)
+{
+	const struct bpflb_tuple *t = &pkt->tuple;
+	u32 i;
+
+	if (!v->sources || bpflb_sources_allow(v->sources, t->family, &t->src.addr))
+		return true;
+	for (i = 0; i < v->n_open; i++)
+		if (v->open[i] == fe)
+			return true;
+	return pkt->local_out && bpflb_addr_equal(&t->src.addr, &t->dst.addr) &&
+	       node_may_ask(bn, v->sources, t);
+}
+
 /**
  * bpflb_balance() - a packet for a service, that has no flow
  * @bn: namespace
- * @svc: the service
+ * @fe: where it asks for the service
  * @skb: the packet, in PREROUTING or LOCAL_OUT
  * @pkt: what it is; follows the change
  *
  * Context: RCU, bottom halves off. Return: NF_ACCEPT, and it is on its way to a
  * backend now; or NF_DROP, and it is counted.
  */
-unsigned int bpflb_balance(struct bpflb_net *bn, struct bpflb_service *svc, struct sk_buff *skb,
+unsigned int bpflb_balance(struct bpflb_net *bn, struct bpflb_frontend *fe, struct sk_buff *skb,
 			   struct bpflb_packet *pkt)
 {
-	const struct bpflb_version *v = rcu_dereference(svc->version);
+	struct bpflb_service *svc = rcu_dereference(fe->service);
+	const struct bpflb_version *v = svc ? rcu_dereference(svc->version) : NULL;
 	const struct bpflb_slot *slot;
 	const struct bpflb_pool *pool;
 	enum bpflb_drop_reason reason;
@@ -172,6 +208,8 @@ unsigned int bpflb_balance(struct bpflb_net *bn, struct bpflb_service *svc, stru
 
 	if (!v)
 		return NF_ACCEPT;
+	if (!may_ask(bn, v, fe, pkt))
+		return bpflb_drop(bn, svc, skb, BPFLB_DROP_SOURCE);
 	if (pkt->tcp_flags & BPFLB_TCP_RST)
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NO_FLOW);
 	if (!bpflb_version_pool(v, pkt->tuple.family, BPFLB_SCOPE_CLUSTER)->n)

@@ -37,22 +37,22 @@ const struct rhashtable_params bpflb_frontend_params = {
 	.automatic_shrinking = true,
 };
 
-static struct bpflb_service *service_at(struct bpflb_net *bn, const struct bpflb_endpoint *at,
-					u8 family, u8 proto)
+static struct bpflb_frontend *frontend_at(struct bpflb_net *bn, const struct bpflb_endpoint *at,
+					  u8 family, u8 proto)
 {
 	struct bpflb_frontend_key key = { .at = *at, .family = family, .proto = proto };
 	struct bpflb_frontend *fe;
 
 	fe = rhashtable_lookup(&bn->frontends, &key, bpflb_frontend_params);
-	return fe ? rcu_dereference(fe->service) : NULL;
+	return fe && rcu_access_pointer(fe->service) ? fe : NULL;
 }
 
 /* A node port is of both families. */
-static struct bpflb_service *service_at_node_port(struct bpflb_net *bn, __be16 port, u8 proto)
+static struct bpflb_frontend *node_port_at(struct bpflb_net *bn, __be16 port, u8 proto)
 {
 	struct bpflb_endpoint at = { .port = port };
 
-	return service_at(bn, &at, NFPROTO_UNSPEC, proto);
+	return frontend_at(bn, &at, NFPROTO_UNSPEC, proto);
 }
 
 /* 0.0.0.0 and :: are how node ports are found, and no address of a service. */
@@ -64,7 +64,7 @@ static bool can_be_asked(u8 family, const union nf_inet_addr *addr)
 }
 
 /**
- * bpflb_service_for() - the service that a packet asks for
+ * bpflb_frontend_for() - the address and port of a service that a packet asks for
  * @bn: namespace
  * @t: the packet's tuple
  *
@@ -74,21 +74,21 @@ static bool can_be_asked(u8 family, const union nf_inet_addr *addr)
  *
  * Context: RCU. Return: NULL if none.
  */
-struct bpflb_service *bpflb_service_for(struct bpflb_net *bn, const struct bpflb_tuple *t)
+struct bpflb_frontend *bpflb_frontend_for(struct bpflb_net *bn, const struct bpflb_tuple *t)
 {
-	struct bpflb_service *svc;
+	struct bpflb_frontend *fe;
 
 	if (!can_be_asked(t->family, &t->dst.addr))
 		return NULL;
 	if (test_bit(ntohs(t->dst.port), bn->ports[BPFLB_PORTS_ADDRESS])) {
-		svc = service_at(bn, &t->dst, t->family, t->proto);
-		if (svc)
-			return svc;
+		fe = frontend_at(bn, &t->dst, t->family, t->proto);
+		if (fe)
+			return fe;
 	}
 	if (!test_bit(ntohs(t->dst.port), bn->ports[BPFLB_PORTS_NODE]))
 		return NULL;
-	svc = service_at_node_port(bn, t->dst.port, t->proto);
-	return svc && bpflb_addr_is_own(bn->net, t->family, &t->dst.addr) ? svc : NULL;
+	fe = node_port_at(bn, t->dst.port, t->proto);
+	return fe && bpflb_addr_is_own(bn->net, t->family, &t->dst.addr) ? fe : NULL;
 }
 
 /**
@@ -103,17 +103,15 @@ struct bpflb_service *bpflb_service_for(struct bpflb_net *bn, const struct bpflb
 struct bpflb_service *bpflb_service_of_note(struct bpflb_net *bn, const struct bpflb_tuple *t)
 {
 	const struct bpflb_endpoint *at = &t->dst;
-	struct bpflb_service *svc;
+	struct bpflb_frontend *fe;
 
 	if (!can_be_asked(t->family, &at->addr))
 		return NULL;
-	svc = service_at(bn, at, t->family, t->proto);
-	if (svc)
-		return svc;
-	if (!bpflb_node_is_live(bn, t->family, &at->addr) &&
-	    !bpflb_addr_is_own(bn->net, t->family, &at->addr))
-		return NULL;
-	return service_at_node_port(bn, at->port, t->proto);
+	fe = frontend_at(bn, at, t->family, t->proto);
+	if (!fe && (bpflb_node_is_live(bn, t->family, &at->addr) ||
+		    bpflb_addr_is_own(bn->net, t->family, &at->addr)))
+		fe = node_port_at(bn, at->port, t->proto);
+	return fe ? rcu_dereference(fe->service) : NULL;
 }
 
 static void frontend_touch(struct bpflb_net *bn, struct bpflb_frontend *fe)
@@ -170,8 +168,8 @@ void bpflb_frontends_disown(struct bpflb_service *svc)
 	u32 i;
 
 	for (i = 0; svc->next_fe && i < svc->next_fe->n; i++) {
-		frontend_touch(svc->bn, svc->next_fe->fe[i]);
-		svc->next_fe->fe[i]->next = NULL;
+		frontend_touch(svc->bn, svc->next_fe->front[i].fe);
+		svc->next_fe->front[i].fe->next = NULL;
 	}
 	if (svc->next_fe != svc->cur_fe)
 		kfree(svc->next_fe);
@@ -182,19 +180,20 @@ void bpflb_frontends_disown(struct bpflb_service *svc)
  * bpflb_frontends_set() - in the open transaction, new addresses
  * @svc: service, touched
  * @key: the addresses, instead of those it had
+ * @open: which of them are for all clients
  * @n: how many
  * @bad: which one another service has, or is given twice
  *
  * Context: process, bpflb_net.lock. Return: 0, -EEXIST, -ENOMEM; after an error
  * the transaction can only be given up.
  */
-int bpflb_frontends_set(struct bpflb_service *svc, const struct bpflb_frontend_key *key, u32 n,
-			u32 *bad)
+int bpflb_frontends_set(struct bpflb_service *svc, const struct bpflb_frontend_key *key,
+			const bool *open, u32 n, u32 *bad)
 {
 	struct bpflb_frontends *new;
 	u32 i;
 
-	new = kzalloc(struct_size(new, fe, n), GFP_KERNEL_ACCOUNT);
+	new = kzalloc(struct_size(new, front, n), GFP_KERNEL_ACCOUNT);
 	if (!new)
 		return -ENOMEM;
 	bpflb_frontends_disown(svc);
@@ -209,7 +208,7 @@ int bpflb_frontends_set(struct bpflb_service *svc, const struct bpflb_frontend_k
 			return -EEXIST;
 		frontend_touch(svc->bn, fe);
 		fe->next = svc;
-		new->fe[i] = fe;
+		new->front[i] = (struct bpflb_front){ fe, open[i] };
 		new->n = i + 1;
 	}
 	return 0;
@@ -218,9 +217,14 @@ int bpflb_frontends_set(struct bpflb_service *svc, const struct bpflb_frontend_k
 /** bpflb_frontends_equal() - are they the same, in the same order? Any may be NULL */
 bool bpflb_frontends_equal(const struct bpflb_frontends *a, const struct bpflb_frontends *b)
 {
-	if (a == b)
-		return true;
-	return a && b && a->n == b->n && !memcmp(a->fe, b->fe, a->n * sizeof(a->fe[0]));
+	u32 i;
+
+	if (!a || !b)
+		return a == b;
+	for (i = 0; i < a->n && i < b->n; i++)
+		if (a->front[i].fe != b->front[i].fe || a->front[i].open != b->front[i].open)
+			return false;
+	return a->n == b->n;
 }
 
 /**

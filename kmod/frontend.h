@@ -51,10 +51,20 @@ struct bpflb_frontend {
 	struct bpflb_service *next;
 };
 
+/**
+ * struct bpflb_front - one address of a service, as that has it
+ * @fe: the address
+ * @open: to all clients, whatever the service's source ranges are
+ */
+struct bpflb_front {
+	struct bpflb_frontend *fe;
+	bool open;
+};
+
 /** struct bpflb_frontends - the addresses of a service, in the user's order */
 struct bpflb_frontends {
 	u32 n;
-	struct bpflb_frontend *fe[];
+	struct bpflb_front front[];
 };
 
 extern const struct rhashtable_params bpflb_frontend_params;
@@ -66,12 +76,12 @@ enum {
 };
 
 /* The packet path */
-struct bpflb_service *bpflb_service_for(struct bpflb_net *bn, const struct bpflb_tuple *t);
+struct bpflb_frontend *bpflb_frontend_for(struct bpflb_net *bn, const struct bpflb_tuple *t);
 struct bpflb_service *bpflb_service_of_note(struct bpflb_net *bn, const struct bpflb_tuple *t);
 
 /* The control plane; all with bpflb_net.lock held */
-int bpflb_frontends_set(struct bpflb_service *svc, const struct bpflb_frontend_key *key, u32 n,
-			u32 *bad);
+int bpflb_frontends_set(struct bpflb_service *svc, const struct bpflb_frontend_key *key,
+			const bool *open, u32 n, u32 *bad);
 void bpflb_frontends_disown(struct bpflb_service *svc);
 bool bpflb_frontends_equal(const struct bpflb_frontends *a, const struct bpflb_frontends *b);
 void bpflb_frontend_settle(struct bpflb_net *bn, struct bpflb_frontend *fe, bool keep_next);

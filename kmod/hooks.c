@@ -21,7 +21,6 @@
 #include "netns.h"
 #include "ping.h"
 #include "reject.h"
-#include "service.h"
 #include "stats.h"
 #include "translate.h"
 #include "vip.h"
@@ -32,15 +31,15 @@
 static unsigned int come_in(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt,
 			    const struct bpflb_match *m)
 {
-	struct bpflb_service *svc;
+	struct bpflb_frontend *fe;
 
 	if (m->flow && bpflb_flow_serves(m, pkt))
 		return bpflb_translate_dst(skb, pkt, m);
 	if (m->flow)
 		bpflb_flow_kill(m->flow);
-	svc = bpflb_service_for(bn, &pkt->tuple);
-	if (svc)
-		return bpflb_balance(bn, svc, skb, pkt);
+	fe = bpflb_frontend_for(bn, &pkt->tuple);
+	if (fe)
+		return bpflb_balance(bn, fe, skb, pkt);
 	if (bpflb_vip_is_closed(bn, &pkt->tuple))
 		return bpflb_reject_unknown_port(bn, skb, pkt);
 	return NF_ACCEPT;
@@ -129,16 +128,16 @@ static unsigned int come_in_ordinary(struct bpflb_net *bn, struct sk_buff *skb,
 				     const struct bpflb_key4 *k, struct bpflb_bypassed tried)
 {
 	struct bpflb_match m = { tried.flow, tried.role };
-	struct bpflb_service *svc;
+	struct bpflb_frontend *fe;
 	struct bpflb_packet pkt;
 
 	bpflb_packet_of_key4(skb, k, &pkt);
 	pkt.hash = tried.hash;
 	if (m.flow)
 		return come_in(bn, skb, &pkt, &m);
-	svc = bpflb_service_for(bn, &pkt.tuple);
-	if (svc)
-		return bpflb_balance(bn, svc, skb, &pkt);
+	fe = bpflb_frontend_for(bn, &pkt.tuple);
+	if (fe)
+		return bpflb_balance(bn, fe, skb, &pkt);
 	if (bpflb_vip_is_closed(bn, &pkt.tuple))
 		return bpflb_reject_unknown_port(bn, skb, &pkt);
 	bpflb_hint_give(skb, k, tried.hash, true);
@@ -181,7 +180,7 @@ static noinline unsigned int come_in_slowly6(struct bpflb_net *bn, struct sk_buf
 					     struct bpflb_bypassed tried)
 {
 	struct bpflb_match m = { tried.flow, tried.role };
-	struct bpflb_service *svc;
+	struct bpflb_frontend *fe;
 	struct bpflb_packet pkt;
 	struct bpflb_key6 k;
 
@@ -192,9 +191,9 @@ static noinline unsigned int come_in_slowly6(struct bpflb_net *bn, struct sk_buf
 	pkt.hash = tried.hash;
 	if (m.flow)
 		return come_in(bn, skb, &pkt, &m);
-	svc = bpflb_service_for(bn, &pkt.tuple);
-	if (svc)
-		return bpflb_balance(bn, svc, skb, &pkt);
+	fe = bpflb_frontend_for(bn, &pkt.tuple);
+	if (fe)
+		return bpflb_balance(bn, fe, skb, &pkt);
 	if (bpflb_vip_is_closed(bn, &pkt.tuple))
 		return bpflb_reject_unknown_port(bn, skb, &pkt);
 	bpflb_hint_give6(skb, &k, tried.hash, true);

@@ -46,6 +46,27 @@ int bpflb_nl_write(struct genl_info *info,
 	return err;
 }
 
+/* A message of as many pages as it takes; mostly that is one. */
+static struct sk_buff *make_message(const struct bpflb_nl_head *head, bpflb_nl_fill fill,
+				    struct bpflb_net *bn, const void *object, gfp_t gfp)
+{
+	size_t size = NLMSG_DEFAULT_SIZE;
+	struct sk_buff *msg;
+	int err;
+
+	do {
+		msg = genlmsg_new(size, gfp);
+		if (!msg)
+			return ERR_PTR(-ENOMEM);
+		err = fill(msg, head, bn, object);
+		if (!err)
+			return msg;
+		nlmsg_free(msg);
+		size *= 2;
+	} while (err == -EMSGSIZE && size <= SZ_64K);
+	return ERR_PTR(err);
+}
+
 /**
  * bpflb_nl_reply() - answer a request with one object
  * @info: the request
@@ -63,22 +84,9 @@ int bpflb_nl_reply(struct genl_info *info, bpflb_nl_fill fill, struct bpflb_net 
 		.seq = info->snd_seq,
 		.cmd = info->genlhdr->cmd,
 	};
-	size_t size = NLMSG_DEFAULT_SIZE;
-	struct sk_buff *msg;
-	int err;
+	struct sk_buff *msg = make_message(&head, fill, bn, object, GFP_KERNEL);
 
-	/* A service with many addresses may need more than the usual page. */
-	do {
-		msg = genlmsg_new(size, GFP_KERNEL);
-		if (!msg)
-			return -ENOMEM;
-		err = fill(msg, &head, bn, object);
-		if (!err)
-			return genlmsg_reply(msg, info);
-		nlmsg_free(msg);
-		size *= 2;
-	} while (err == -EMSGSIZE && size <= SZ_64K);
-	return err;
+	return IS_ERR(msg) ? PTR_ERR(msg) : genlmsg_reply(msg, info);
 }
 
 /**
@@ -111,9 +119,8 @@ void bpflb_nl_event(struct bpflb_net *bn, enum bpflb_nl_group group, u8 cmd, bpf
 	if (!bpflb_nl_listeners(bn, group))
 		return;
 	head.cmd = cmd;
-	msg = genlmsg_new(NLMSG_DEFAULT_SIZE, gfp);
-	if (!msg || fill(msg, &head, bn, object)) {
-		nlmsg_free(msg);
+	msg = make_message(&head, fill, bn, object, gfp);
+	if (IS_ERR(msg)) {
 		genl_set_err(&family, bn->net, 0, group, ENOBUFS);
 		return;
 	}
@@ -331,6 +338,7 @@ static const struct genl_ops ops[] = {
 	  .doit = bpflb_nl_service_del, OP_WRITES },
 	{ OP(SERVICE_GET, SERVICE, bpflb_nl_service_policy),
 	  .doit = bpflb_nl_service_get,
+	  .start = bpflb_nl_service_dump_start,
 	  .dumpit = bpflb_nl_service_dump },
 	{ OP(BACKEND_ADD, BACKEND, bpflb_nl_backend_policy),
 	  .doit = bpflb_nl_backend_add, OP_WRITES },

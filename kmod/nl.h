@@ -14,6 +14,7 @@ struct bpflb_backend;
 struct bpflb_flow;
 struct bpflb_net;
 struct bpflb_node;
+struct bpflb_prefix;
 struct bpflb_service;
 
 /* nl.c: the family, and what the nouns share */
@@ -68,6 +69,13 @@ int bpflb_nl_put_counters(struct sk_buff *msg, int attr, const u64 sum[BPFLB_COU
 #define BPFLB_NL_ADDR	NLA_POLICY_VALIDATE_FN(NLA_BINARY, bpflb_nl_validate_addr, 16)
 int bpflb_nl_validate_addr(const struct nlattr *attr, struct netlink_ext_ack *extack);
 
+/* nl_prefix.c */
+#define BPFLB_NL_PREFIX	NLA_POLICY_VALIDATE_FN(NLA_BINARY, bpflb_nl_validate_prefix, 17)
+int bpflb_nl_validate_prefix(const struct nlattr *attr, struct netlink_ext_ack *extack);
+int bpflb_nl_get_prefix(const struct nlattr *attr, struct bpflb_prefix *prefix,
+			struct netlink_ext_ack *extack);
+int bpflb_nl_put_prefix(struct sk_buff *msg, int type, const struct bpflb_prefix *prefix);
+
 /* nl_settings.c */
 extern const struct nla_policy bpflb_nl_settings_policy[BPFLB_SETTINGS_A_MAX + 1];
 int bpflb_nl_settings_get(struct sk_buff *skb, struct genl_info *info);
@@ -80,6 +88,7 @@ int bpflb_nl_service_add(struct sk_buff *skb, struct genl_info *info);
 int bpflb_nl_service_set(struct sk_buff *skb, struct genl_info *info);
 int bpflb_nl_service_del(struct sk_buff *skb, struct genl_info *info);
 int bpflb_nl_service_get(struct sk_buff *skb, struct genl_info *info);
+int bpflb_nl_service_dump_start(struct netlink_callback *cb);
 int bpflb_nl_service_dump(struct sk_buff *skb, struct netlink_callback *cb);
 void bpflb_nl_service_event(const struct bpflb_service *svc, u8 cmd);
 struct bpflb_service *bpflb_nl_find_service(struct bpflb_net *bn, const struct nlattr *name,

@@ -5,10 +5,12 @@
 #include "netns.h"
 #include "nl.h"
 #include "service.h"
+#include "sources.h"
 
 static const struct nla_policy frontend_policy[BPFLB_FRONTEND_A_MAX + 1] = {
 	[BPFLB_FRONTEND_A_ADDR] = BPFLB_NL_ADDR,
 	[BPFLB_FRONTEND_A_PORT] = { .type = NLA_U16 },
+	[BPFLB_FRONTEND_A_OPEN] = { .type = NLA_FLAG },
 };
 
 const struct nla_policy bpflb_nl_service_policy[BPFLB_SERVICE_A_MAX + 1] = {
@@ -18,6 +20,8 @@ const struct nla_policy bpflb_nl_service_policy[BPFLB_SERVICE_A_MAX + 1] = {
 	[BPFLB_SERVICE_A_SCHEDULER] = NLA_POLICY_MAX(NLA_U8, BPFLB_SCHEDULER_MAX),
 	[BPFLB_SERVICE_A_POLICY] = NLA_POLICY_MAX(NLA_U8, BPFLB_POLICY_MAX),
 	[BPFLB_SERVICE_A_BYPASS] = NLA_POLICY_MAX(NLA_U8, 1),
+	[BPFLB_SERVICE_A_SOURCES] = NLA_POLICY_MAX(NLA_U8, BPFLB_SOURCES_RULE_MAX),
+	[BPFLB_SERVICE_A_SOURCE] = BPFLB_NL_PREFIX,
 };
 
 static bool name_is_good(const char *name)
@@ -51,7 +55,7 @@ struct bpflb_service *bpflb_nl_find_service(struct bpflb_net *bn, const struct n
 }
 
 static int get_frontend(const struct nlattr *nest, u8 proto, struct bpflb_frontend_key *key,
-			struct netlink_ext_ack *extack)
+			bool *open, struct netlink_ext_ack *extack)
 {
 	struct nlattr *tb[BPFLB_FRONTEND_A_MAX + 1];
 	int err = nla_parse_nested(tb, BPFLB_FRONTEND_A_MAX, nest, frontend_policy, extack);
@@ -60,6 +64,7 @@ static int get_frontend(const struct nlattr *nest, u8 proto, struct bpflb_fronte
 		return err;
 	memset(key, 0, sizeof(*key));
 	key->proto = proto;
+	*open = nla_get_flag(tb[BPFLB_FRONTEND_A_OPEN]);
 	if (!tb[BPFLB_FRONTEND_A_PORT] || !nla_get_be16(tb[BPFLB_FRONTEND_A_PORT])) {
 		NL_SET_ERR_MSG_ATTR(extack, nest, "a service's address needs a port of 1 to 65535");
 		return -EINVAL;
@@ -76,6 +81,7 @@ static int set_frontends(struct bpflb_service *svc, struct genl_info *info)
 {
 	const struct nlattr *attr, *given[BPFLB_FRONTENDS_MAX];
 	struct bpflb_frontend_key *key;
+	bool open[BPFLB_FRONTENDS_MAX];
 	int rem, err = 0;
 	u32 n = 0, bad;
 
@@ -91,17 +97,80 @@ static int set_frontends(struct bpflb_service *svc, struct genl_info *info)
 			err = -E2BIG;
 			goto out;
 		}
-		err = get_frontend(attr, svc->key.proto, &key[n], info->extack);
+		err = get_frontend(attr, svc->key.proto, &key[n], &open[n], info->extack);
 		if (err)
 			goto out;
 		given[n++] = attr;
 	}
-	err = bpflb_frontends_set(svc, key, n, &bad);
+	err = bpflb_frontends_set(svc, key, open, n, &bad);
 	if (err == -EEXIST)
 		NL_SET_ERR_MSG_ATTR(info->extack, given[bad], "a service has this address already");
 out:
 	kfree(key);
 	return err;
+}
+
+/* Read the SOURCEs. Return: how many, or an error. */
+static int get_sources(struct genl_info *info, struct bpflb_prefix *prefix)
+{
+	const struct nlattr *attr;
+	int rem, err, n = 0;
+
+	nla_for_each_attr(attr, genlmsg_data(info->genlhdr), genlmsg_len(info->genlhdr), rem) {
+		if (nla_type(attr) != BPFLB_SERVICE_A_SOURCE)
+			continue;
+		if (n == BPFLB_SOURCES_MAX) {
+			NL_SET_ERR_MSG_ATTR(info->extack, attr,
+					    "a service has at most 1024 source ranges");
+			return -E2BIG;
+		}
+		err = bpflb_nl_get_prefix(attr, &prefix[n++], info->extack);
+		if (err)
+			return err;
+	}
+	return n;
+}
+
+static int set_source_ranges(struct bpflb_service *svc, struct genl_info *info, bool deny)
+{
+	struct bpflb_sources *sources;
+	struct bpflb_prefix *prefix;
+	int n;
+
+	prefix = kvmalloc_array(BPFLB_SOURCES_MAX, sizeof(*prefix), GFP_KERNEL);
+	if (!prefix)
+		return -ENOMEM;
+	n = get_sources(info, prefix);
+	sources = n < 0 ? ERR_PTR(n) : bpflb_sources_make(prefix, n, deny);
+	kvfree(prefix);
+	if (IS_ERR_OR_NULL(sources))
+		return sources ? PTR_ERR(sources) : -ENOMEM;
+	bpflb_service_set_sources(svc, sources);
+	return 0;
+}
+
+/* SOURCES, and the SOURCEs that go with it. */
+static int set_sources(struct bpflb_service *svc, struct genl_info *info)
+{
+	const struct nlattr *rule = info->attrs[BPFLB_SERVICE_A_SOURCES];
+	const struct nlattr *source = info->attrs[BPFLB_SERVICE_A_SOURCE];
+
+	if (!rule && !source)
+		return 0;
+	if (!rule || (source && nla_get_u8(rule) == BPFLB_SOURCES_ANY)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, source,
+				    "are these source ranges allowed or denied?");
+		return -EINVAL;
+	}
+	if (nla_get_u8(rule) == BPFLB_SOURCES_ANY) {
+		bpflb_service_set_sources(svc, NULL);
+		return 0;
+	}
+	if (!source) {
+		NL_SET_ERR_MSG_ATTR(info->extack, rule, "which source ranges?");
+		return -EINVAL;
+	}
+	return set_source_ranges(svc, info, nla_get_u8(rule) == BPFLB_SOURCES_DENY);
 }
 
 static void set_conf(struct bpflb_service *svc, struct nlattr **attrs)
@@ -158,7 +227,7 @@ static int service_add(struct bpflb_net *bn, struct genl_info *info)
 		return PTR_ERR(svc);
 	}
 	set_conf(svc, a);
-	return set_frontends(svc, info);
+	return set_frontends(svc, info) ?: set_sources(svc, info);
 }
 
 int bpflb_nl_service_add(struct sk_buff *skb, struct genl_info *info)
@@ -179,6 +248,7 @@ static int service_set(struct bpflb_net *bn, struct genl_info *info)
 {
 	struct bpflb_service *svc = service_named(bn, info, true);
 	struct nlattr **a = info->attrs;
+	int err = 0;
 
 	if (IS_ERR(svc))
 		return PTR_ERR(svc);
@@ -189,7 +259,9 @@ static int service_set(struct bpflb_net *bn, struct genl_info *info)
 	}
 	bpflb_service_touch(svc);
 	set_conf(svc, a);
-	return a[BPFLB_SERVICE_A_FRONTEND] ? set_frontends(svc, info) : 0;
+	if (a[BPFLB_SERVICE_A_FRONTEND])
+		err = set_frontends(svc, info);
+	return err ?: set_sources(svc, info);
 }
 
 int bpflb_nl_service_set(struct sk_buff *skb, struct genl_info *info)
@@ -217,17 +289,30 @@ static int put_frontends(struct sk_buff *msg, const struct bpflb_frontends *fes)
 	u32 i;
 
 	for (i = 0; fes && i < fes->n; i++) {
-		const struct bpflb_frontend_key *key = &fes->fe[i]->key;
+		const struct bpflb_frontend_key *key = &fes->front[i].fe->key;
 		struct nlattr *nest = nla_nest_start(msg, BPFLB_SERVICE_A_FRONTEND);
 
 		if (!nest || (bpflb_frontend_has_addr(key) &&
 			      bpflb_nl_put_addr(msg, BPFLB_FRONTEND_A_ADDR, key->family,
 						&key->at.addr)) ||
-		    nla_put_be16(msg, BPFLB_FRONTEND_A_PORT, key->at.port))
+		    nla_put_be16(msg, BPFLB_FRONTEND_A_PORT, key->at.port) ||
+		    (fes->front[i].open && nla_put_flag(msg, BPFLB_FRONTEND_A_OPEN)))
 			return -EMSGSIZE;
 		nla_nest_end(msg, nest);
 	}
 	return 0;
+}
+
+static int put_sources(struct sk_buff *msg, const struct bpflb_sources *sources)
+{
+	u8 rule = !sources ? BPFLB_SOURCES_ANY :
+			     sources->deny ? BPFLB_SOURCES_DENY : BPFLB_SOURCES_ALLOW;
+	int err = nla_put_u8(msg, BPFLB_SERVICE_A_SOURCES, rule);
+	u32 i;
+
+	for (i = 0; !err && sources && i < sources->n; i++)
+		err = bpflb_nl_put_prefix(msg, BPFLB_SERVICE_A_SOURCE, &sources->prefix[i]);
+	return err;
 }
 
 /* What a reply has and an event has not: it takes a while to add up. */
@@ -261,6 +346,7 @@ static int service_fill(struct sk_buff *msg, const struct bpflb_nl_head *head,
 	    nla_put_u8(msg, BPFLB_SERVICE_A_POLICY, conf->policy) ||
 	    nla_put_u8(msg, BPFLB_SERVICE_A_BYPASS, conf->bypass) ||
 	    put_frontends(msg, next ? svc->next_fe : svc->cur_fe) ||
+	    put_sources(msg, next ? svc->next_sources : svc->cur_sources) ||
 	    (head->portid && put_state(msg, svc))) {
 		genlmsg_cancel(msg, hdr);
 		return -EMSGSIZE;
@@ -287,6 +373,15 @@ struct service_cursor {
 	unsigned long next;	/* number of the next service, at least; ULONG_MAX: none */
 };
 static_assert(sizeof(struct service_cursor) <= sizeof_field(struct netlink_callback, ctx));
+
+/* Of a service with all that it may have; one that does not fit would end the dump. */
+#define SERVICE_SIZE_MAX	SZ_32K
+
+int bpflb_nl_service_dump_start(struct netlink_callback *cb)
+{
+	cb->min_dump_alloc = SERVICE_SIZE_MAX;
+	return 0;
+}
 
 int bpflb_nl_service_dump(struct sk_buff *skb, struct netlink_callback *cb)
 {

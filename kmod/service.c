@@ -5,6 +5,7 @@
 #include "frontend.h"
 #include "netns.h"
 #include "service.h"
+#include "sources.h"
 #include "version.h"
 
 const struct rhashtable_params bpflb_service_params = {
@@ -71,6 +72,18 @@ void bpflb_service_touch(struct bpflb_service *svc)
 		list_add_tail(&svc->dirty, &svc->bn->txn.services);
 }
 
+/**
+ * bpflb_service_set_sources() - in the open transaction, other clients may ask
+ * @svc: the service, touched
+ * @sources: who, a reference that it takes over; NULL: everybody
+ */
+void bpflb_service_set_sources(struct bpflb_service *svc, struct bpflb_sources *sources)
+{
+	if (svc->next_sources != svc->cur_sources)
+		bpflb_sources_put(svc->next_sources);
+	svc->next_sources = sources;
+}
+
 static int service_enter(struct bpflb_net *bn, struct bpflb_service *svc)
 {
 	int err;
@@ -109,6 +122,7 @@ struct bpflb_service *bpflb_service_make(struct bpflb_net *bn, const char *name,
 	svc = rhashtable_lookup_fast(&bn->services, &key, bpflb_service_params);
 	if (svc) {
 		bpflb_service_touch(svc);
+		bpflb_service_set_sources(svc, NULL);
 		svc->next_live = true;
 		svc->next = conf;
 		return svc;
@@ -162,6 +176,7 @@ bool bpflb_service_differs(const struct bpflb_service *svc)
 {
 	return svc->live != svc->next_live ||
 	       (svc->live && (memcmp(&svc->cur, &svc->next, sizeof(svc->cur)) ||
+			      !bpflb_sources_equal(svc->cur_sources, svc->next_sources) ||
 			      !bpflb_frontends_equal(svc->cur_fe, svc->next_fe)));
 }
 
@@ -181,15 +196,19 @@ void bpflb_service_settle(struct bpflb_service *svc, bool keep_next)
 	bpflb_version_forget(svc);
 	if (svc->next_fe != svc->cur_fe)
 		kfree(keep_next ? svc->cur_fe : svc->next_fe);
+	if (svc->next_sources != svc->cur_sources)
+		bpflb_sources_put(keep_next ? svc->cur_sources : svc->next_sources);
 	if (keep_next) {
 		bn->n_services += svc->next_live - svc->live;
 		svc->live = svc->next_live;
 		svc->cur = svc->next;
 		svc->cur_fe = svc->next_fe;
+		svc->cur_sources = svc->next_sources;
 	} else {
 		svc->next_live = svc->live;
 		svc->next = svc->cur;
 		svc->next_fe = svc->cur_fe;
+		svc->next_sources = svc->cur_sources;
 	}
 	if (svc->live)
 		return;
@@ -198,6 +217,8 @@ void bpflb_service_settle(struct bpflb_service *svc, bool keep_next)
 	xa_erase(&bn->service_ids, svc->id);
 	kfree(svc->cur_fe);
 	svc->cur_fe = NULL;
+	bpflb_sources_put(svc->cur_sources);
+	svc->cur_sources = NULL;
 	bpflb_version_end(svc);
 	bpflb_service_put(svc);
 }

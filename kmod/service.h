@@ -15,6 +15,7 @@
 
 struct bpflb_frontends;
 struct bpflb_net;
+struct bpflb_sources;
 struct bpflb_version;
 
 /** struct bpflb_service_key - @name, padded with NULs, and @proto */
@@ -47,6 +48,8 @@ struct bpflb_service_conf {
  * @next: after the open transaction
  * @cur_fe: in force
  * @next_fe: after the open transaction; the same object if it leaves them
+ * @cur_sources: who may ask, in force; NULL: everybody
+ * @next_sources: after the open transaction
  * @backends: struct bpflb_backend.list, by number
  * @n_backends: live ones
  * @n_here: live ones on this node
@@ -72,6 +75,8 @@ struct bpflb_service {
 	struct bpflb_service_conf next;
 	struct bpflb_frontends *cur_fe;
 	struct bpflb_frontends *next_fe;
+	struct bpflb_sources *cur_sources;
+	struct bpflb_sources *next_sources;
 	struct list_head backends;
 	u32 n_backends;
 	u32 n_here;
@@ -90,6 +95,7 @@ struct bpflb_service *bpflb_service_find(struct bpflb_net *bn, const char *name,
 struct bpflb_service *bpflb_service_make(struct bpflb_net *bn, const char *name, u8 proto);
 void bpflb_service_remove(struct bpflb_service *svc);
 void bpflb_service_touch(struct bpflb_service *svc);
+void bpflb_service_set_sources(struct bpflb_service *svc, struct bpflb_sources *sources);
 bool bpflb_service_differs(const struct bpflb_service *svc);
 void bpflb_service_settle(struct bpflb_service *svc, bool keep_next);
 void bpflb_service_sum(const struct bpflb_service *svc, u64 sum[BPFLB_COUNTS]);

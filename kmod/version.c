@@ -3,8 +3,10 @@
 #include <linux/slab.h>
 
 #include "backend.h"
+#include "frontend.h"
 #include "netns.h"
 #include "service.h"
+#include "sources.h"
 #include "version.h"
 
 static enum bpflb_where backend_where(const struct bpflb_backend *be)
@@ -63,6 +65,23 @@ static int pool_fill(struct bpflb_pool *pool, const struct bpflb_service *svc, u
 	return 0;
 }
 
+/* Who may ask, and where the rest may too. */
+static int sources_fill(struct bpflb_version *v, const struct bpflb_service *svc)
+{
+	u32 i, n = svc->next_fe ? svc->next_fe->n : 0;
+
+	if (!svc->next_sources)
+		return 0;
+	v->open = kcalloc(n, sizeof(*v->open), GFP_KERNEL_ACCOUNT);
+	if (!v->open)
+		return -ENOMEM;
+	for (i = 0; i < n; i++)
+		if (svc->next_fe->front[i].open)
+			v->open[v->n_open++] = svc->next_fe->front[i].fe;
+	v->sources = bpflb_sources_get(svc->next_sources);
+	return 0;
+}
+
 static void version_free(struct bpflb_version *v)
 {
 	int ipv6, scope;
@@ -72,6 +91,8 @@ static void version_free(struct bpflb_version *v)
 	for (ipv6 = 0; ipv6 < 2; ipv6++)
 		for (scope = 0; scope < BPFLB_SCOPES; scope++)
 			kvfree(v->pool[ipv6][scope].slot);
+	bpflb_sources_put(v->sources);
+	kfree(v->open);
 	kfree(v);
 }
 
@@ -99,6 +120,8 @@ int bpflb_version_build(struct bpflb_service *svc)
 		return -ENOMEM;
 	v->policy = svc->next.policy;
 	v->scheduler = svc->next.scheduler;
+	if (sources_fill(v, svc))
+		goto err;
 	for (ipv6 = 0; ipv6 < 2; ipv6++)
 		for (scope = 0; scope < BPFLB_SCOPES; scope++)
 			if (pool_fill(&v->pool[ipv6][scope], svc,

@@ -7,7 +7,9 @@
 #include <linux/types.h>
 
 struct bpflb_backend;
+struct bpflb_frontend;
 struct bpflb_service;
+struct bpflb_sources;
 
 /** enum bpflb_where - where a backend runs, as seen from this node */
 enum bpflb_where {
@@ -51,12 +53,18 @@ enum bpflb_scope {
  * @rcu: to free it
  * @policy: enum bpflb_policy
  * @scheduler: enum bpflb_scheduler
+ * @n_open: how many @open
+ * @sources: who may ask, a reference; NULL: everybody
+ * @open: where everybody may, if there are @sources
  * @pool: of IPv4 and of IPv6, by enum bpflb_scope
  */
 struct bpflb_version {
 	struct rcu_head rcu;
 	u8 policy;
 	u8 scheduler;
+	u16 n_open;
+	struct bpflb_sources *sources;
+	const struct bpflb_frontend **open;
 	struct bpflb_pool pool[2][BPFLB_SCOPES];
 };
 

@@ -103,18 +103,53 @@ int args_endpoint(struct line *line, const char *what, struct endpoint *endpoint
 /**
  * args_frontend - an address and port of a service, or a node port
  * @line: the line
- * @endpoint: the result
+ * @frontend: the result
  */
-int args_frontend(struct line *line, struct endpoint *endpoint)
+int args_frontend(struct line *line, struct frontend *frontend)
 {
 	const char *word = line_take(line);
 
 	if (!word)
 		return report_end(line, "the service's address and port are missing");
-	if (!parse_frontend(word, endpoint))
+	if (!parse_frontend(word, frontend))
 		return report_last(line, "'%s' is no address of a service, such as "
 				   "192.0.2.10:443, [2001:db8::1]:443 or nodeport:30022", word);
 	return 0;
+}
+
+/**
+ * args_prefixes - prefixes in one word, with commas between them
+ * @line: the line
+ * @what: they are
+ * @max: how many there may be
+ * @put: called with each
+ * @arg: for @put
+ */
+int args_prefixes(struct line *line, const char *what, unsigned int max,
+		  void (*put)(const struct prefix *prefix, void *arg), void *arg)
+{
+	const char *word = line_take(line);
+	unsigned int count = 0;
+	struct prefix prefix;
+	int length;
+
+	if (!word)
+		return report_end(line, "the prefixes of %s are missing", what);
+	for (;; word += length + 1) {
+		length = strcspn(word, ",");
+		if (!parse_prefix(word, length, &prefix))
+			return report_last(line, "'%.*s' is no prefix; %s must be such as "
+					   "192.0.2.0/24 or 192.0.2.0/24,2001:db8::/32",
+					   length, word, what);
+		if (!prefix_is_good(&prefix))
+			return report_last(line, "'%.*s' has bits set beyond its length",
+					   length, word);
+		if (count++ == max)
+			return report_last(line, "%s may have %u prefixes at most", what, max);
+		put(&prefix, arg);
+		if (!word[length])
+			return 0;
+	}
 }
 
 /**

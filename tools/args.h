@@ -18,7 +18,9 @@ int args_unknown(struct line *line, const char *valid);
 int args_name(struct line *line, const char **name);
 int args_address(struct line *line, const char *what, struct address *address);
 int args_endpoint(struct line *line, const char *what, struct endpoint *endpoint);
-int args_frontend(struct line *line, struct endpoint *endpoint);
+int args_frontend(struct line *line, struct frontend *frontend);
+int args_prefixes(struct line *line, const char *what, unsigned int max,
+		  void (*put)(const struct prefix *prefix, void *arg), void *arg);
 int args_host(struct line *line, const char *what, struct endpoint *endpoint);
 int args_number(struct line *line, const char *what, uint64_t min, uint64_t max,
 		uint64_t *value);

@@ -123,6 +123,23 @@ void attr_address(const struct nlattr *attr, struct address *address)
 }
 
 /**
+ * attr_prefix - a prefix
+ * @attr: the attribute
+ * @prefix: the result; its address of length 0 if it is none
+ */
+void attr_prefix(const struct nlattr *attr, struct prefix *prefix)
+{
+	int length = nla_len(attr) - 1;
+
+	memset(prefix, 0, sizeof(*prefix));
+	if (length != 4 && length != 16)
+		return;
+	prefix->address.length = length;
+	memcpy(prefix->address.bytes, nla_data(attr), length);
+	prefix->bits = ((const uint8_t *)nla_data(attr))[length];
+}
+
+/**
  * attr_string - a string
  * @attr: the attribute, or NULL
  * @text: where to; empty if there is none

@@ -27,6 +27,7 @@ uint32_t attr_u32(const struct nlattr *attr);
 uint64_t attr_u64(const struct nlattr *attr);
 uint16_t attr_port(const struct nlattr *attr);
 void attr_address(const struct nlattr *attr, struct address *address);
+void attr_prefix(const struct nlattr *attr, struct prefix *prefix);
 void attr_string(const struct nlattr *attr, char *text, size_t room);
 const char *attr_text(const struct nlattr *attr);
 

@@ -68,6 +68,14 @@ const char *const unknown_ports_names[] = {
 };
 CHECK_NAMES(unknown_ports_names, __BPFLB_UNKNOWN_PORTS_MAX);
 
+const char *const sources_names[] = {
+	[BPFLB_SOURCES_ANY]	= "any",
+	[BPFLB_SOURCES_ALLOW]	= "allow",
+	[BPFLB_SOURCES_DENY]	= "deny",
+	NULL
+};
+CHECK_NAMES(sources_names, __BPFLB_SOURCES_RULE_MAX);
+
 const char *const switch_names[] = { "off", "on", NULL };
 
 /* By enum bpflb_flow_bypass, which are bits. */

@@ -62,12 +62,16 @@ struct settings {
 	unsigned int device_count;
 };
 
-/** struct service - see enum bpflb_service_attr */
+/**
+ * struct service - see enum bpflb_service_attr
+ *
+ * @ranges is the last, so that it need not be zeroed.
+ */
 struct service {
 	uint64_t generation;
 	char name[BPFLB_NAME_MAX];
 	uint8_t proto;
-	struct endpoint frontends[BPFLB_FRONTENDS_MAX];
+	struct frontend frontends[BPFLB_FRONTENDS_MAX];
 	unsigned int frontend_count;
 	uint8_t scheduler;
 	uint8_t policy;
@@ -75,6 +79,9 @@ struct service {
 	uint32_t backends;
 	uint32_t backends_local;
 	struct counters counters;
+	uint8_t sources;
+	unsigned int range_count;
+	struct prefix ranges[BPFLB_SOURCES_MAX];
 };
 
 /** struct backend - see enum bpflb_backend_attr */

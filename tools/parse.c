@@ -8,6 +8,7 @@
 #include "parse.h"
 
 #define NODEPORT "nodeport:"
+#define OPEN "open:"
 
 static bool is_digit(char c)
 {
@@ -109,19 +110,75 @@ bool parse_endpoint(const char *word, struct endpoint *endpoint)
 	return parse_address_part(word, length, 4, &endpoint->address);
 }
 
+static bool skip(const char **word, const char *begin)
+{
+	size_t length = strlen(begin);
+
+	if (strncmp(*word, begin, length))
+		return false;
+	*word += length;
+	return true;
+}
+
 /**
- * parse_frontend - as parse_endpoint(), or nodeport:30022
+ * parse_frontend - as parse_endpoint(), or nodeport:30022, and open: before either
  * @word: the word
- * @endpoint: the result
+ * @frontend: the result
  *
  * Return: whether it is one.
  */
-bool parse_frontend(const char *word, struct endpoint *endpoint)
+bool parse_frontend(const char *word, struct frontend *frontend)
 {
-	if (strncmp(word, NODEPORT, strlen(NODEPORT)))
-		return parse_endpoint(word, endpoint);
-	endpoint->address.length = 0;
-	return parse_port(word + strlen(NODEPORT), &endpoint->port);
+	frontend->open = skip(&word, OPEN);
+	if (!skip(&word, NODEPORT))
+		return parse_endpoint(word, &frontend->at);
+	frontend->at.address.length = 0;
+	return parse_port(word, &frontend->at.port);
+}
+
+/**
+ * parse_prefix - 10.0.0.0/8, 2001:db8::/32, or an address alone
+ * @word: where it begins
+ * @length: how long it is
+ * @prefix: the result
+ *
+ * Return: whether it is one; it may have bits set that it should not have.
+ */
+bool parse_prefix(const char *word, size_t length, struct prefix *prefix)
+{
+	const char *slash = memchr(word, '/', length);
+	size_t before = slash ? (size_t)(slash - word) : length;
+	char text[ADDRESS_ROOM];
+	uint64_t bits;
+
+	if (before >= sizeof(text))
+		return false;
+	memcpy(text, word, before);
+	text[before] = '\0';
+	if (!parse_address(text, &prefix->address))
+		return false;
+	prefix->bits = prefix->address.length * 8;
+	if (!slash)
+		return true;
+	if (!parse_digits(slash + 1, length - before - 1, &bits) || bits > prefix->bits)
+		return false;
+	prefix->bits = bits;
+	return true;
+}
+
+/**
+ * prefix_is_good - whether an address has no bits set beyond the prefix's length
+ * @prefix: the prefix
+ */
+bool prefix_is_good(const struct prefix *prefix)
+{
+	unsigned int i;
+
+	for (i = prefix->bits; i < prefix->address.length * 8u; i++) {
+		if (prefix->address.bytes[i / 8] & 0x80 >> i % 8)
+			return false;
+	}
+	return true;
 }
 
 /**
@@ -266,7 +323,7 @@ const char *format_address(const struct address *address, char text[ADDRESS_ROOM
 }
 
 /**
- * format_endpoint - an address and port as parse_frontend() reads it
+ * format_endpoint - an address and port as parse_endpoint() reads it, or a node port
  * @endpoint: what
  * @text: where to
  *
@@ -282,6 +339,38 @@ const char *format_endpoint(const struct endpoint *endpoint, char text[ENDPOINT_
 			 format_address(&endpoint->address, address), endpoint->port);
 	else
 		snprintf(text, ENDPOINT_ROOM, NODEPORT "%u", endpoint->port);
+	return text;
+}
+
+/**
+ * format_frontend - where a service is asked, as parse_frontend() reads it
+ * @frontend: what
+ * @text: where to
+ *
+ * Return: @text
+ */
+const char *format_frontend(const struct frontend *frontend, char text[FRONTEND_ROOM])
+{
+	char endpoint[ENDPOINT_ROOM];
+
+	snprintf(text, FRONTEND_ROOM, "%s%s", frontend->open ? OPEN : "",
+		 format_endpoint(&frontend->at, endpoint));
+	return text;
+}
+
+/**
+ * format_prefix - a prefix as parse_prefix() reads it, always with its length
+ * @prefix: what
+ * @text: where to
+ *
+ * Return: @text
+ */
+const char *format_prefix(const struct prefix *prefix, char text[PREFIX_ROOM])
+{
+	char address[ADDRESS_ROOM];
+
+	snprintf(text, PREFIX_ROOM, "%s/%u", format_address(&prefix->address, address),
+		 prefix->bits);
 	return text;
 }
 

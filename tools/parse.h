@@ -27,14 +27,38 @@ struct endpoint {
 	uint16_t port;
 };
 
+/**
+ * struct frontend - where a service is asked
+ * @at: the address and port
+ * @open: everybody may ask there
+ */
+struct frontend {
+	struct endpoint at;
+	bool open;
+};
+
+/**
+ * struct prefix - the addresses that begin with the same bits
+ * @address: the lowest of them
+ * @bits: how many
+ */
+struct prefix {
+	struct address address;
+	uint8_t bits;
+};
+
 #define ADDRESS_ROOM	INET6_ADDRSTRLEN
 #define ENDPOINT_ROOM	(INET6_ADDRSTRLEN + 16)
+#define FRONTEND_ROOM	(ENDPOINT_ROOM + 8)
+#define PREFIX_ROOM	(INET6_ADDRSTRLEN + 4)
 #define QUANTITY_ROOM	32
 
 bool parse_number(const char *word, uint64_t min, uint64_t max, uint64_t *value);
 bool parse_address(const char *word, struct address *address);
 bool parse_endpoint(const char *word, struct endpoint *endpoint);
-bool parse_frontend(const char *word, struct endpoint *endpoint);
+bool parse_frontend(const char *word, struct frontend *frontend);
+bool parse_prefix(const char *word, size_t length, struct prefix *prefix);
+bool prefix_is_good(const struct prefix *prefix);
 bool parse_host(const char *word, struct endpoint *endpoint);
 bool parse_duration(const char *word, uint32_t *seconds);
 bool parse_range(const char *word, uint16_t *first, uint16_t *last);
@@ -45,6 +69,8 @@ int address_compare(const struct address *a, const struct address *b);
 
 const char *format_address(const struct address *address, char text[ADDRESS_ROOM]);
 const char *format_endpoint(const struct endpoint *endpoint, char text[ENDPOINT_ROOM]);
+const char *format_frontend(const struct frontend *frontend, char text[FRONTEND_ROOM]);
+const char *format_prefix(const struct prefix *prefix, char text[PREFIX_ROOM]);
 const char *format_count(uint64_t value, char text[QUANTITY_ROOM]);
 const char *format_bytes(uint64_t value, char text[QUANTITY_ROOM]);
 const char *format_duration(uint32_t seconds, char text[QUANTITY_ROOM]);

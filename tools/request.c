@@ -140,6 +140,17 @@ void request_address(struct request *request, unsigned int word, int type,
 	request_put(request, word, type, address->bytes, address->length);
 }
 
+/** request_prefix - an attribute that is a prefix, see request_put() */
+void request_prefix(struct request *request, unsigned int word, int type,
+		    const struct prefix *prefix)
+{
+	uint8_t bytes[sizeof(prefix->address.bytes) + 1];
+
+	memcpy(bytes, prefix->address.bytes, prefix->address.length);
+	bytes[prefix->address.length] = prefix->bits;
+	request_put(request, word, type, bytes, prefix->address.length + 1);
+}
+
 /** request_port - an attribute that is a port, given in host byte order */
 void request_port(struct request *request, unsigned int word, int type, uint16_t port)
 {

@@ -12,7 +12,7 @@
 #include "parse.h"
 
 /* Bytes of one message: a service with all its frontends is below a third of it. */
-#define REQUEST_ROOM 8192
+#define REQUEST_ROOM (32 * 1024)
 
 /**
  * struct origin - where an attribute comes from
@@ -52,6 +52,8 @@ void request_string(struct request *request, unsigned int word, int type, const 
 void request_flag(struct request *request, unsigned int word, int type);
 void request_address(struct request *request, unsigned int word, int type,
 		     const struct address *address);
+void request_prefix(struct request *request, unsigned int word, int type,
+		    const struct prefix *prefix);
 void request_port(struct request *request, unsigned int word, int type, uint16_t port);
 struct nlattr *request_nest(struct request *request, unsigned int word, int type);
 void request_nest_end(struct request *request, struct nlattr *nest);

@@ -7,31 +7,39 @@
 #include "objects.h"
 
 #define FRONTENDS_SHOWN	3	/* of one service, in a table */
-#define FRONTENDS_ROOM	(FRONTENDS_SHOWN * ENDPOINT_ROOM + 16)
+#define FRONTENDS_ROOM	(FRONTENDS_SHOWN * FRONTEND_ROOM + 16)
 
-#define SERVICE_WORDS	"address, scheduler, policy, bypass"
+#define SERVICE_WORDS	"address, scheduler, policy, bypass, allow, deny"
 
 static const char *const service_keywords[] = {
-	"address", "scheduler", "policy", "bypass", NULL
+	"address", "scheduler", "policy", "bypass", "allow", "deny", NULL
 };
 
-enum { SEEN_ADDRESS = 1, SEEN_SCHEDULER = 2, SEEN_POLICY = 4, SEEN_BYPASS = 8 };
+enum {
+	SEEN_ADDRESS = 1,
+	SEEN_SCHEDULER = 2,
+	SEEN_POLICY = 4,
+	SEEN_BYPASS = 8,
+	SEEN_SOURCES = 16,
+};
 
 static void put_frontend(struct request *request, unsigned int word,
-			 const struct endpoint *frontend)
+			 const struct frontend *frontend)
 {
 	struct nlattr *nest = request_nest(request, word, BPFLB_SERVICE_A_FRONTEND);
 
-	if (frontend->address.length)
-		request_address(request, word, BPFLB_FRONTEND_A_ADDR, &frontend->address);
-	request_port(request, word, BPFLB_FRONTEND_A_PORT, frontend->port);
+	if (frontend->at.address.length)
+		request_address(request, word, BPFLB_FRONTEND_A_ADDR, &frontend->at.address);
+	request_port(request, word, BPFLB_FRONTEND_A_PORT, frontend->at.port);
+	if (frontend->open)
+		request_flag(request, word, BPFLB_FRONTEND_A_OPEN);
 	request_nest_end(request, nest);
 }
 
 /* At least one, then all up to a keyword. */
 static int build_frontends(struct request *request, struct line *line)
 {
-	struct endpoint frontend;
+	struct frontend frontend;
 	unsigned int count = 0, keyword;
 	int code;
 
@@ -63,6 +71,35 @@ static int build_choice(struct request *request, struct line *line, unsigned int
 	return code;
 }
 
+struct sources_arg {
+	struct request *request;
+	unsigned int word;
+};
+
+static void put_source(const struct prefix *prefix, void *arg)
+{
+	const struct sources_arg *a = arg;
+
+	request_prefix(a->request, a->word, BPFLB_SERVICE_A_SOURCE, prefix);
+}
+
+/* "allow" or "deny" was taken. */
+static int build_sources(struct request *request, struct line *line, unsigned int *seen,
+			 uint8_t rule)
+{
+	struct sources_arg arg = { request, line->next };
+
+	if (*seen & SEEN_SOURCES)
+		return report_last(line, "allow or deny may come once only");
+	*seen |= SEEN_SOURCES;
+	if (rule == BPFLB_SOURCES_ALLOW && line_take_word(line, "any")) {
+		request_u8(request, arg.word, BPFLB_SERVICE_A_SOURCES, BPFLB_SOURCES_ANY);
+		return 0;
+	}
+	request_u8(request, line->next - 1, BPFLB_SERVICE_A_SOURCES, rule);
+	return args_prefixes(line, sources_names[rule], BPFLB_SOURCES_MAX, put_source, &arg);
+}
+
 static int build_keyword(struct request *request, struct line *line, unsigned int *seen)
 {
 	const char *word = line_take(line);
@@ -81,6 +118,10 @@ static int build_keyword(struct request *request, struct line *line, unsigned in
 	if (!strcmp(word, "bypass"))
 		return build_choice(request, line, seen, SEEN_BYPASS, switch_names,
 				    BPFLB_SERVICE_A_BYPASS);
+	if (!strcmp(word, "allow"))
+		return build_sources(request, line, seen, BPFLB_SOURCES_ALLOW);
+	if (!strcmp(word, "deny"))
+		return build_sources(request, line, seen, BPFLB_SOURCES_DENY);
 	line->next--;
 	return args_unknown(line, SERVICE_WORDS);
 }
@@ -142,11 +183,11 @@ static int service_build_del(struct request *request, struct line *line)
 void service_decode(const struct nlmsghdr *nlh, struct service *service)
 {
 	struct nlattr *attrs[BPFLB_SERVICE_A_MAX + 1], *inner[BPFLB_FRONTEND_A_MAX + 1];
-	struct endpoint *frontend;
+	struct frontend *frontend;
 	struct nlattr *attr;
 	int left;
 
-	memset(service, 0, sizeof(*service));
+	memset(service, 0, offsetof(struct service, ranges));
 	attrs_parse(nlh, attrs, BPFLB_SERVICE_A_MAX);
 	service->generation = attr_u64(attrs[BPFLB_SERVICE_A_GENERATION]);
 	attr_string(attrs[BPFLB_SERVICE_A_NAME], service->name, sizeof(service->name));
@@ -156,15 +197,20 @@ void service_decode(const struct nlmsghdr *nlh, struct service *service)
 	service->bypass = attr_u8(attrs[BPFLB_SERVICE_A_BYPASS]);
 	service->backends = attr_u32(attrs[BPFLB_SERVICE_A_BACKENDS]);
 	service->backends_local = attr_u32(attrs[BPFLB_SERVICE_A_BACKENDS_LOCAL]);
+	service->sources = attr_u8(attrs[BPFLB_SERVICE_A_SOURCES]);
 	counters_decode(attrs[BPFLB_SERVICE_A_COUNTERS], &service->counters);
 	attrs_for_each(attr, nlh, left) {
+		if (nla_type(attr) == BPFLB_SERVICE_A_SOURCE &&
+		    service->range_count < BPFLB_SOURCES_MAX)
+			attr_prefix(attr, &service->ranges[service->range_count++]);
 		if (nla_type(attr) != BPFLB_SERVICE_A_FRONTEND ||
 		    service->frontend_count == BPFLB_FRONTENDS_MAX)
 			continue;
 		attrs_parse_nest(attr, inner, BPFLB_FRONTEND_A_MAX);
 		frontend = &service->frontends[service->frontend_count++];
-		attr_address(inner[BPFLB_FRONTEND_A_ADDR], &frontend->address);
-		frontend->port = attr_port(inner[BPFLB_FRONTEND_A_PORT]);
+		attr_address(inner[BPFLB_FRONTEND_A_ADDR], &frontend->at.address);
+		frontend->at.port = attr_port(inner[BPFLB_FRONTEND_A_PORT]);
+		frontend->open = inner[BPFLB_FRONTEND_A_OPEN];
 	}
 }
 
@@ -176,7 +222,7 @@ void service_decode(const struct nlmsghdr *nlh, struct service *service)
  */
 void service_json(struct json *json, const char *key, const struct service *service)
 {
-	char room[NAME_ROOM], text[ADDRESS_ROOM];
+	char room[NAME_ROOM], text[PREFIX_ROOM];
 	unsigned int i;
 
 	json_open(json, key, '{');
@@ -184,26 +230,46 @@ void service_json(struct json *json, const char *key, const struct service *serv
 	json_string(json, "proto", proto_name(service->proto, room));
 	json_open(json, "frontends", '[');
 	for (i = 0; i < service->frontend_count; i++) {
-		const struct endpoint *frontend = &service->frontends[i];
-		bool nodeport = !frontend->address.length;
+		const struct frontend *frontend = &service->frontends[i];
+		bool nodeport = !frontend->at.address.length;
 
 		json_open(json, NULL, '{');
 		if (nodeport)
 			json_null(json, "address");
 		else
-			json_string(json, "address", format_address(&frontend->address, text));
-		json_u64(json, "port", frontend->port);
+			json_string(json, "address", format_address(&frontend->at.address, text));
+		json_u64(json, "port", frontend->at.port);
 		json_bool(json, "nodeport", nodeport);
+		json_bool(json, "open", frontend->open);
 		json_close(json);
 	}
 	json_close(json);
 	json_string(json, "scheduler", name_of(scheduler_names, service->scheduler, room));
 	json_string(json, "policy", name_of(policy_names, service->policy, room));
 	json_bool(json, "bypass", service->bypass);
+	json_string(json, "sources", name_of(sources_names, service->sources, room));
+	json_open(json, "source_ranges", '[');
+	for (i = 0; i < service->range_count; i++)
+		json_string(json, NULL, format_prefix(&service->ranges[i], text));
+	json_close(json);
 	json_u64(json, "backends", service->backends);
 	json_u64(json, "backends_local", service->backends_local);
 	counters_json(json, &service->counters);
 	json_close(json);
+}
+
+static void write_sources(FILE *file, const struct service *service, bool defaults)
+{
+	char text[PREFIX_ROOM];
+	unsigned int i;
+
+	if (service->sources == BPFLB_SOURCES_ANY) {
+		fputs(defaults ? " allow any" : "", file);
+		return;
+	}
+	fputs(service->sources == BPFLB_SOURCES_DENY ? " deny " : " allow ", file);
+	for (i = 0; i < service->range_count; i++)
+		fprintf(file, "%s%s", i ? "," : "", format_prefix(&service->ranges[i], text));
 }
 
 /**
@@ -214,12 +280,12 @@ void service_json(struct json *json, const char *key, const struct service *serv
  */
 void service_words(FILE *file, const struct service *service, bool defaults)
 {
-	char room[NAME_ROOM], text[ENDPOINT_ROOM];
+	char room[NAME_ROOM], text[FRONTEND_ROOM];
 	unsigned int i;
 
 	fprintf(file, "%s %s", service->name, proto_name(service->proto, room));
 	for (i = 0; i < service->frontend_count; i++)
-		fprintf(file, " %s", format_endpoint(&service->frontends[i], text));
+		fprintf(file, " %s", format_frontend(&service->frontends[i], text));
 	if (defaults || service->scheduler != BPFLB_SCHEDULER_RANDOM)
 		fprintf(file, " scheduler %s",
 			name_of(scheduler_names, service->scheduler, room));
@@ -227,6 +293,7 @@ void service_words(FILE *file, const struct service *service, bool defaults)
 		fprintf(file, " policy %s", name_of(policy_names, service->policy, room));
 	if (defaults || !service->bypass)
 		fprintf(file, " bypass %s", switch_names[service->bypass]);
+	write_sources(file, service, defaults);
 }
 
 static void take_service(const struct nlmsghdr *nlh, void *arg)
@@ -256,14 +323,14 @@ int service_get(struct context *context, const char *name, unsigned int word,
 
 static const char *frontends_text(const struct service *service, char text[FRONTENDS_ROOM])
 {
-	char endpoint[ENDPOINT_ROOM];
+	char frontend[FRONTEND_ROOM];
 	size_t used = 0;
 	unsigned int i;
 
 	text[0] = '\0';
 	for (i = 0; i < service->frontend_count && i < FRONTENDS_SHOWN; i++)
 		used += snprintf(text + used, FRONTENDS_ROOM - used, "%s%s", i ? "," : "",
-				 format_endpoint(&service->frontends[i], endpoint));
+				 format_frontend(&service->frontends[i], frontend));
 	if (service->frontend_count > FRONTENDS_SHOWN)
 		snprintf(text + used, FRONTENDS_ROOM - used, ",+%u",
 			 service->frontend_count - FRONTENDS_SHOWN);
@@ -369,25 +436,31 @@ static int service_run_list(struct context *context)
 	"ADDRESS is 192.0.2.10:443, [2001:db8::1]:443, or nodeport:30022 for every\n" \
 	"address of this node. A service has 64 at most, of either family.\n"
 
+#define SOURCES_HELP \
+	"With allow or deny, and prefixes such as 10.0.0.0/8,2001:db8::/32, only some\n" \
+	"clients may ask; what others send is dropped. At an ADDRESS with open: before\n" \
+	"it all may. Flows that exist go on. 'allow any' takes the list away.\n"
+
 static const struct command service_commands[] = {
 	{
 		.verb = "add",
 		.args = "NAME tcp|udp|sctp ADDRESS... [scheduler random] [policy cluster|local]\n"
-			"    [bypass on|off]",
+			"    [bypass on|off] [allow|deny PREFIX,...]",
 		.summary = "make a service",
 		.help = FRONTEND_HELP
 			"With policy local only backends on this node are chosen, and what finds\n"
 			"none is dropped; with cluster, which is the default, any backend is.\n"
-			"With bypass off each packet takes the whole way through the stack.\n",
+			"With bypass off each packet takes the whole way through the stack.\n"
+			SOURCES_HELP,
 		.build = service_build_add,
 		.in_file = true,
 	},
 	{
 		.verb = "set",
 		.args = "NAME [address ADDRESS...] [scheduler random] [policy cluster|local]\n"
-			"    [bypass on|off]",
+			"    [bypass on|off] [allow|deny PREFIX,...]",
 		.summary = "change a service; what is not mentioned stays as it is",
-		.help = FRONTEND_HELP "Those given here replace all that it had.\n",
+		.help = FRONTEND_HELP "Those given here replace all that it had.\n" SOURCES_HELP,
 		.build = service_build_set,
 	},
 	{

@@ -46,9 +46,9 @@ def services(s):
     equal([web[key] for key in ("proto", "scheduler", "policy", "backends", "backends_local")],
           ["tcp", "random", "local", 0, 0], "web")
     equal(web["frontends"], [
-        {"address": "192.0.2.10", "port": 443, "nodeport": False},
-        {"address": "192.0.2.11", "port": 443, "nodeport": False},
-        {"address": None, "port": 30022, "nodeport": True}], "addresses")
+        {"address": "192.0.2.10", "port": 443, "nodeport": False, "open": False},
+        {"address": "192.0.2.11", "port": 443, "nodeport": False, "open": False},
+        {"address": None, "port": 30022, "nodeport": True, "open": False}], "addresses")
     equal(set(web["counters"]), {"flows", "packets_in", "bytes_in", "packets_out", "bytes_out",
                                  "drops"}, "counters")
     equal(listed["a/b:c.d_e-f"]["policy"], "cluster", "default policy")
@@ -77,6 +77,36 @@ def services_changed(s):
     s.do("service del web")
     equal(s.json("service list")["services"], [], "services")
     equal(s.json("backend list")["backends"], [], "backends of a service that is gone")
+
+
+def sources(s):
+    def shown():
+        web = s.json("service list web")["services"][0]
+        return web["sources"], web["source_ranges"], [f["open"] for f in web["frontends"]]
+    s.do("service add web tcp 192.0.2.10:443 open:nodeport:30022 allow 10.0.0.0/8,2001:db8::/32,192.0.2.1")
+    equal(shown(), ("allow", ["10.0.0.0/8", "2001:db8::/32", "192.0.2.1/32"], [False, True]), "as added")
+    line = "web tcp 192.0.2.10:443 open:nodeport:30022 allow 10.0.0.0/8,2001:db8::/32,192.0.2.1/32\n"
+    equal(s.do("save"), f"service add {line}", "saved")
+    generation = s.generation()
+    works(lbadm("-n", s.name, "apply", "-", stdin=s.do("save")))
+    s.do("service set web allow 10.0.0.0/8,2001:db8::/32,192.0.2.1/32")
+    equal(s.generation(), generation, "generation after no change")
+    s.do("service set web policy local")
+    equal(shown()[0], "allow", "what is not mentioned stays")
+    s.do("service set web deny ::/0 address open:192.0.2.10:443")
+    equal(shown(), ("deny", ["::/0"], [True]), "both replaced")
+    s.do("service set web address 192.0.2.10:443")
+    equal(shown(), ("deny", ["::/0"], [False]), "the address is not open any more")
+    equal(s.generation(), generation + 3, "generation after three changes")
+    s.do("service set web allow any")
+    equal(shown(), ("any", [], [False]), "everybody")
+    for words, sentence, word in (
+            ("allow 10.0.0.1/8", "'10.0.0.1/8' has bits set beyond its length", "10.0.0.1/8"),
+            ("deny 10.0.0.0/8,x", "'x' is no prefix; deny must be such as", "10.0.0.0/8,x"),
+            ("deny any", "'any' is no prefix", "any"),
+            ("allow 10.0.0.0/8 deny 10.0.0.0/8", "allow or deny may come once only", "deny"),
+            ("allow", "the prefixes of allow are missing", "")):
+        fails(s.say(f"service set web {words}"), USAGE, sentence, word)
 
 
 def backends(s):
@@ -362,6 +392,7 @@ def tests(_subset):
         ("status", status),
         ("services", services),
         ("services changed", services_changed),
+        ("source ranges of services", sources),
         ("backends", backends),
         ("states of backends", backend_states),
         ("nodes", nodes),

@@ -247,14 +247,23 @@ def dropping(net, reason, count=None, node="n1"):
         equal(new, {reason: count} if count else {}, "drops")
 
 
-def silent(net, proto, to, reason, **kw):
+def silent(net, proto, to, reason, place="client", source=("", 0)):
     """What is asked is dropped for @reason, and nobody hears of it."""
-    with dropping(net, reason):
-        try:
-            ASK[proto](to, timeout=0.3, **kw)
-        except (TimeoutError, PermissionError):     # what a program of the node itself is told
-            return
-    check(False, f"{proto} to {to} was answered")
+    six = ":" in to[0]
+    with ns.make_socket(at(place), socket.AF_INET6 if six else socket.AF_INET,
+                        socket.SOCK_STREAM if proto == "tcp" else socket.SOCK_DGRAM) as s:
+        s.bind(source)
+        s.setblocking(False)
+        before = net.drops()
+        with contextlib.suppress(BlockingIOError, PermissionError):     # what the node's own are told
+            s.connect(to)
+            if proto == "udp":
+                s.send(b"hello")
+        eventually(lambda: net.drops() != before, f"{proto} to {to} from {source[0] or place}: no drop")
+        new = {k: v - before.get(k, 0) for k, v in net.drops().items() if v != before.get(k, 0)}
+        equal(set(new), {reason}, "drops")
+        equal(select.select([s], [], [], 0.02)[0], [], "an answer")
+        equal(s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), 0, "an error")
 
 
 def pings(place, address, size=56, timeout=2):
@@ -363,12 +372,125 @@ def own_address(state, family, mode):
                   f"udp, the address on {link}")
 
 
-def quietly(ask, to):
+def quietly(ask, to, **kw):
     """None if it is not answered soon: a note's sender has to be known first."""
     try:
-        return ask(to, timeout=0.5)
+        return ask(to, timeout=0.5, **kw)
     except TimeoutError:
         return None
+
+
+@contextlib.contextmanager
+def more_addresses(family, count):
+    """So many more of the client's, meanwhile."""
+    base = family.at["client"]
+    more = [base[:-1] + str(n + 1) for n in range(count)]
+    for address in more:
+        ip("client", f"addr add {address}/{family.host} dev lo" + " nodad" * (family is V6))
+        ip("n1", f"route add {address}/{family.host} via {base}")
+        ip("n2", f"route add {address}/{family.host} via {family.back[1]}")
+    try:
+        yield more
+    finally:
+        for address in more:
+            ip("client", f"addr del {address}/{family.host} dev lo")
+            for node in ("n1", "n2"):
+                ip(node, f"route del {address}/{family.host}")
+
+
+def sources(state, family, rule, mode):
+    """Of two clients one may ask, wherever the backend is; at an open address both may."""
+    net = state()
+    bits, open_to = family.host, f"{family.vip}0"
+    with more_addresses(family, 2) as (one, two):
+        allowed, denied = (one, two) if rule == "allow" else (two, one)
+        # the other family's ranges are of no interest to this one
+        ranges = f"{rule} {one}/{bits},{'::/0' if family is V4 else '0.0.0.0/0'}"
+        for place in ("local", "remote"):
+            fronts = f"{family.end(family.vip, 80)} nodeport:30080 open:{family.end(open_to, 80)}"
+            net.apply(net.services(family, fronts=fronts, words=ranges, places=(place,)), mode)
+            for proto, ask in ASK.items():
+                for to in ((family.vip, 80), (family.at["n1"], 30080)):
+                    answer = eventually(lambda: quietly(ask, to, source=(allowed, 0)), "an answer")  # noqa: B023
+                    equal(answer.place, place, f"who answers {allowed}")
+                    silent(net, proto, to, "source-range", source=(denied, 0))
+                for source in (allowed, denied):
+                    equal(ask((open_to, 80), source=(source, 0)).place, place, f"at the open address, {source}")
+
+
+def sources_of_node(state, family):
+    """Programs of the node, with its own address or the service's where that is the node's, and pods."""
+    net = state()
+    to, me, pod = (family.vip, 80), family.at["n1"], family.at["local"]
+    for local in (False, True):
+        with own(family, family.vip) if local else contextlib.nullcontext():
+            net.apply(net.services(family, words=f"allow {me}/{family.host},{pod}/{family.host}",
+                                   places=("remote",)))
+            for proto, ask in ASK.items():
+                for place in ("n1", "local"):
+                    equal(ask(to, place=place).place, "remote", f"who answers {place}")
+                silent(net, proto, to, "source-range")
+            net.apply(net.services(family, words=f"deny {me}/{family.host},{pod}/{family.host}"
+                                   f",{family.vip}/{family.host}", places=("remote",)))
+            for proto, ask in ASK.items():
+                for place in ("n1", "local"):
+                    silent(net, proto, to, "source-range", place=place)
+                equal(ask(to).place, "remote", "who answers the client")
+
+
+def sources_changed(state, family):
+    """Concerns new flows; a service without backends tells those that may not ask nothing."""
+    net = state()
+    net.apply(net.services(family))
+    to, me = (family.vip, 80), family.at["client"]
+    with connect(to) as s:
+        s.recv(200)
+        for rule in (f"deny {me}", f"allow {family.at['n2']}"):
+            net.lbadm(f"service set web-tcp {rule}")
+            silent(net, "tcp", to, "source-range")
+            s.sendall(b"still")
+            equal(s.recv(100), b"still", "what a connection of before hears")
+        net.lbadm("service set web-tcp allow any")
+        equal(tcp(to).place, "local", "who answers again")
+    net.lbadm(f"service set web-tcp deny {me}")
+    net.lbadm(f"backend del web-tcp {family.end(family.at['local'], PORT)}")
+    silent(net, "tcp", to, "source-range")
+    net.lbadm("service set web-tcp allow any")
+    refused("tcp", to)
+
+
+def sources_other_family(state, family):
+    """An allow list that has none of a client's family does not have the client."""
+    net = state()
+    other = V6 if family is V4 else V4
+    for rule, place in (("allow", None), ("deny", "local")):
+        net.apply(net.services(family, words=f"{rule} {other.at['client']}/{other.host}"))
+        for proto, ask in ASK.items():
+            if place:
+                equal(ask((family.vip, 80)).place, place, "who answers")
+            else:
+                silent(net, proto, (family.vip, 80), "source-range")
+
+
+def sources_many(state):
+    """As many as there may be, saved, applied and shown; and found."""
+    net = state()
+    ranges = [f"2001:db8:{n:x}::/48" for n in range(1, 701)] + [f"10.{n % 256}.{n // 256 * 64}.0/18" for n in range(323)]
+    net.apply(net.services(V4, words=f"allow {','.join([*ranges, '198.51.100.10/32'])}"))
+    equal(tcp((V4.vip, 80)).place, "local", "who answers")
+    text = net.lbadm("save")
+    check(all(r in text for r in ranges), "some are not saved")
+    net.lbadm("apply -", text=text)
+    equal(net.lbadm("save"), text, "saved again")
+    listed = json.loads(net.lbadm("-j service list web-udp"))["services"][0]
+    equal((listed["sources"], len(listed["source_ranges"])), ("allow", 1024), "ranges shown")
+    equal(len(json.loads(net.lbadm("-j service list"))["services"]), 2, "services in a list")
+    try:
+        net.lbadm(f"service set web-tcp deny {','.join([*ranges, '10.0.0.0/8', '11.0.0.0/8'])}")
+    except AssertionError as e:
+        check("1024 prefixes at most" in str(e), f"refused otherwise: {e}")
+    else:
+        check(False, "1025 were taken")
 
 
 def tests(subset):
@@ -379,7 +501,15 @@ def tests(subset):
              ("ping of a service address, in fragments", ping_large)]
     cases += [(f"a service address on an interface: {mode}", functools.partial(own_address, mode=mode))
               for mode in MODES]
+    cases += [(f"source ranges: {rule}, {mode}", functools.partial(sources, rule=rule, mode=mode))
+              for rule, mode in (("allow", "snat"), ("allow", "dsr"), ("deny", "hybrid"))]
+    cases += [("source ranges: the node's own programs and pods", sources_of_node),
+              ("source ranges: a change is for new flows", sources_changed),
+              ("source ranges: of the other family alone", sources_other_family)]
     if subset:
-        cases = cases[:1]
-    return [(f.name + name, functools.partial(function, state, f)) for f in FAMILIES
-            for name, function in cases]
+        cases = [c for c in cases if c[0] in SUBSET]
+    out = [(f.name + name, functools.partial(function, state, f)) for f in FAMILIES for name, function in cases]
+    return out if subset else [*out, ("source ranges: 1024 of both families", functools.partial(sources_many, state))]
+
+
+SUBSET = ("unknown ports: pass, drop, reject", "source ranges: allow, dsr")

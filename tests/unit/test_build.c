@@ -297,16 +297,22 @@ static void decoding(void **state)
 	struct settings settings;
 	struct service service;
 	struct backend backend;
-	char text[ENDPOINT_ROOM];
+	char text[FRONTEND_ROOM];
 
-	builds("service add web udp 192.0.2.10:443 nodeport:30022 policy local",
+	builds("service add web udp 192.0.2.10:443 open:nodeport:30022 policy local "
+	       "deny 10.0.0.0/8,2001:db8::/33,10.9.9.9",
 	       BPFLB_CMD_SERVICE_ADD);
 	service_decode(nlmsg_hdr(request.msg), &service);
 	assert_string_equal(service.name, "web");
 	assert_int_equal(service.proto, IPPROTO_UDP);
 	assert_int_equal(service.frontend_count, 2);
-	assert_string_equal(format_endpoint(&service.frontends[0], text), "192.0.2.10:443");
-	assert_string_equal(format_endpoint(&service.frontends[1], text), "nodeport:30022");
+	assert_string_equal(format_frontend(&service.frontends[0], text), "192.0.2.10:443");
+	assert_string_equal(format_frontend(&service.frontends[1], text), "open:nodeport:30022");
+	assert_int_equal(service.sources, BPFLB_SOURCES_DENY);
+	assert_int_equal(service.range_count, 3);
+	assert_string_equal(format_prefix(&service.ranges[0], text), "10.0.0.0/8");
+	assert_string_equal(format_prefix(&service.ranges[1], text), "2001:db8::/33");
+	assert_string_equal(format_prefix(&service.ranges[2], text), "10.9.9.9/32");
 	assert_int_equal(service.policy, BPFLB_POLICY_LOCAL);
 
 	builds("backend add web [2001:db8::2]:80 node 10.0.0.1 weight 9", BPFLB_CMD_BACKEND_ADD);

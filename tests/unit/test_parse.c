@@ -81,17 +81,24 @@ static void endpoints(void **state)
 
 static void frontends_and_hosts(void **state)
 {
+	struct frontend frontend;
 	struct endpoint endpoint;
 
-	assert_true(parse_frontend("nodeport:30022", &endpoint));
-	assert_int_equal(endpoint.address.length, 0);
-	assert_int_equal(endpoint.port, 30022);
-	assert_true(parse_frontend("10.0.0.1:80", &endpoint));
-	assert_int_equal(endpoint.address.length, 4);
-	assert_false(parse_frontend("nodeport:", &endpoint));
-	assert_false(parse_frontend("nodeport:0", &endpoint));
-	assert_false(parse_frontend("nodeport", &endpoint));
-	assert_false(parse_frontend("10.0.0.1", &endpoint));
+	assert_true(parse_frontend("nodeport:30022", &frontend));
+	assert_int_equal(frontend.at.address.length, 0);
+	assert_int_equal(frontend.at.port, 30022);
+	assert_false(frontend.open);
+	assert_true(parse_frontend("10.0.0.1:80", &frontend));
+	assert_int_equal(frontend.at.address.length, 4);
+	assert_true(parse_frontend("open:[2001:db8::1]:80", &frontend));
+	assert_int_equal(frontend.at.address.length, 16);
+	assert_true(frontend.open);
+	assert_false(parse_frontend("nodeport:", &frontend));
+	assert_false(parse_frontend("nodeport:0", &frontend));
+	assert_false(parse_frontend("nodeport", &frontend));
+	assert_false(parse_frontend("10.0.0.1", &frontend));
+	assert_false(parse_frontend("open:open:10.0.0.1:80", &frontend));
+	assert_false(parse_frontend("nodeport:open:30022", &frontend));
 
 	assert_true(parse_host("10.0.0.1", &endpoint));
 	assert_int_equal(endpoint.port, 0);
@@ -104,23 +111,59 @@ static void frontends_and_hosts(void **state)
 	assert_false(parse_host("nodeport:80", &endpoint));
 }
 
+static bool prefix(const char *word, struct prefix *p)
+{
+	return parse_prefix(word, strlen(word), p);
+}
+
+static void prefixes(void **state)
+{
+	static const char *const bad[] = {
+		"", "/", "/8", "10.0.0.0/", "10.0.0.0/33", "10.0.0/8", "10.0.0.0/-1", "10.0.0.0/8/8",
+		"2001:db8::/129", "10.0.0.0/ 8", "10.0.0.0/08x", "x", "10.0.0.0/8,",
+	};
+	char text[PREFIX_ROOM];
+	struct prefix p;
+	size_t i;
+
+	assert_true(prefix("10.0.0.0/8", &p));
+	assert_int_equal(p.bits, 8);
+	assert_true(prefix_is_good(&p));
+	assert_true(prefix("10.0.0.0/6", &p));
+	assert_false(prefix_is_good(&p));
+	assert_true(prefix("0.0.0.0/0", &p));
+	assert_true(prefix_is_good(&p));
+	assert_true(prefix("10.0.0.1", &p));
+	assert_string_equal(format_prefix(&p, text), "10.0.0.1/32");
+	assert_true(prefix("2001:db8::/32", &p));
+	assert_true(prefix_is_good(&p));
+	assert_true(prefix("2001:db8::1/127", &p));
+	assert_false(prefix_is_good(&p));
+	assert_string_equal(format_prefix(&p, text), "2001:db8::1/127");
+	/* Only so much of the word is looked at. */
+	assert_true(parse_prefix("10.0.0.0/8,x", 10, &p));
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(prefix(bad[i], &p));
+}
+
 /* What is written is read as the same, for any address there can be. */
 static void round_trips(void **state)
 {
-	char text[ENDPOINT_ROOM];
-	struct endpoint in, out;
+	char text[FRONTEND_ROOM];
+	struct frontend in, out;
 	int i, b;
 
 	srand(1);
 	for (i = 0; i < ROUNDS; i++) {
 		memset(&in, 0, sizeof(in));
 		memset(&out, 0, sizeof(out));
-		in.address.length = (uint8_t[]) { 0, 4, 16 }[rand() % 3];
+		in.at.address.length = (uint8_t[]) { 0, 4, 16 }[rand() % 3];
 		/* Half of the bytes 0, so that IPv6 is shortened in all places. */
-		for (b = 0; b < in.address.length; b++)
-			in.address.bytes[b] = rand() % 2 ? rand() : 0;
-		in.port = 1 + rand() % 65535;
-		assert_true(parse_frontend(format_endpoint(&in, text), &out));
+		for (b = 0; b < in.at.address.length; b++)
+			in.at.address.bytes[b] = rand() % 2 ? rand() : 0;
+		in.at.port = 1 + rand() % 65535;
+		in.open = rand() % 2;
+		assert_true(parse_frontend(format_frontend(&in, text), &out));
 		assert_memory_equal(&in, &out, sizeof(in));
 	}
 }
@@ -272,6 +315,7 @@ int main(void)
 		cmocka_unit_test(addresses),
 		cmocka_unit_test(endpoints),
 		cmocka_unit_test(frontends_and_hosts),
+		cmocka_unit_test(prefixes),
 		cmocka_unit_test(round_trips),
 		cmocka_unit_test(durations),
 		cmocka_unit_test(ranges),

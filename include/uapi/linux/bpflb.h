@@ -9,7 +9,9 @@
  * Rules that hold for every message
  *
  * - Ports and addresses are in network byte order, all other numbers in host
- *   byte order. An address attribute is binary, 4 bytes (IPv4) or 16 (IPv6).
+ *   byte order. An address attribute is binary, 4 bytes (IPv4) or 16 (IPv6). A
+ *   prefix is an address and one more byte, its length in bits; the address has
+ *   none set beyond these.
  * - Unknown attributes and unknown flag bits are refused. An error carries an
  *   extended ack: a sentence, and the offset of the attribute it is about.
  * - ADD makes what does not exist (else EEXIST), SET changes what does (else
@@ -53,6 +55,7 @@
 
 #define BPFLB_NAME_MAX		64	/* of a service, with its final NUL */
 #define BPFLB_FRONTENDS_MAX	64	/* of one service */
+#define BPFLB_SOURCES_MAX	1024	/* of one service */
 #define BPFLB_SNAT_ADDRS_MAX	16
 #define BPFLB_DSR_DEVICES_MAX	16
 #define BPFLB_WEIGHT_MAX	65535
@@ -355,15 +358,37 @@ enum bpflb_frontend_attr {
 	BPFLB_FRONTEND_A_UNSPEC,
 	BPFLB_FRONTEND_A_ADDR,		/* address */
 	BPFLB_FRONTEND_A_PORT,		/* be16, not 0 */
+	BPFLB_FRONTEND_A_OPEN,		/* flag: everybody may ask here, whatever SOURCES says */
 	__BPFLB_FRONTEND_A_MAX,
 };
 #define BPFLB_FRONTEND_A_MAX (__BPFLB_FRONTEND_A_MAX - 1)
 
 /**
+ * enum bpflb_sources_rule - which clients may ask a service
+ *
+ * By the source address, in all modes, at all of a service's addresses and node ports
+ * but those that are OPEN. It is a packet of no flow that is looked at: flows that
+ * exist go on whatever the rule becomes. What is not allowed is dropped.
+ *
+ * @BPFLB_SOURCES_ANY: all
+ * @BPFLB_SOURCES_ALLOW: those of SOURCE, and nobody else: of a family that no SOURCE
+ *	is of, nobody
+ * @BPFLB_SOURCES_DENY: all but those of SOURCE
+ */
+enum bpflb_sources_rule {
+	BPFLB_SOURCES_ANY,
+	BPFLB_SOURCES_ALLOW,
+	BPFLB_SOURCES_DENY,
+	__BPFLB_SOURCES_RULE_MAX,
+};
+#define BPFLB_SOURCES_RULE_MAX (__BPFLB_SOURCES_RULE_MAX - 1)
+
+/**
  * enum bpflb_service_attr - SERVICE_ADD, SERVICE_SET, SERVICE_DEL, SERVICE_GET
  *
  * NAME is the key. ADD needs PROTO and at least one FRONTEND; SET cannot
- * change PROTO, and given FRONTENDs replace all that the service had. DEL
+ * change PROTO, and given FRONTENDs replace all that the service had, as given SOURCES
+ * do with its SOURCEs. DEL
  * removes its backends too; TCP flows that exist go on.
  */
 enum bpflb_service_attr {
@@ -379,6 +404,8 @@ enum bpflb_service_attr {
 	BPFLB_SERVICE_A_BACKENDS_LOCAL,	/* u32, of these on this node, reply */
 	BPFLB_SERVICE_A_COUNTERS,	/* nest, enum bpflb_counters_attr, reply */
 	BPFLB_SERVICE_A_BYPASS,		/* u8, 0 or 1; 1: if the settings allow it too */
+	BPFLB_SERVICE_A_SOURCES,	/* u8, enum bpflb_sources_rule; any */
+	BPFLB_SERVICE_A_SOURCE,		/* prefix, repeated; goes with SOURCES */
 	__BPFLB_SERVICE_A_MAX,
 };
 #define BPFLB_SERVICE_A_MAX (__BPFLB_SERVICE_A_MAX - 1)
@@ -501,6 +528,7 @@ enum bpflb_drop_reason {
 	BPFLB_DROP_REROUTE,		/* no route to the backend from this node itself */
 	BPFLB_DROP_BACKEND_DOWN,	/* TCP, the flow's backend is down; client told */
 	BPFLB_DROP_UNKNOWN_PORT,	/* a service's address, but no service's port */
+	BPFLB_DROP_SOURCE,		/* a client that may not ask; see BPFLB_SOURCES_ALLOW */
 	__BPFLB_DROP_MAX,
 };
 
