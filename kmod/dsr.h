@@ -27,7 +27,7 @@ unsigned int bpflb_dsr_receive(struct bpflb_net *bn, struct sk_buff *skb,
 #define BPFLB_NOTE_OPT4_LEN 8
 
 bool bpflb_note_opt4_read(const struct sk_buff *skb, struct bpflb_endpoint *note);
-bool bpflb_note_opt4_is_at(const struct sk_buff *skb, u32 offset);
+bool bpflb_note_opt4_quoted(const struct sk_buff *skb, u32 offset, struct bpflb_endpoint *note);
 bool bpflb_note_opt4_fits(const struct sk_buff *skb);
 bool bpflb_note_opt4_put(struct sk_buff *skb, const struct bpflb_endpoint *note);
 bool bpflb_note_opt4_strip(struct sk_buff *skb);
@@ -37,7 +37,7 @@ void bpflb_move_mac_header(struct sk_buff *skb, int by);
 #define BPFLB_NOTE_OPT6_LEN 24
 
 bool bpflb_note_opt6_read(const struct sk_buff *skb, struct bpflb_endpoint *note);
-bool bpflb_note_opt6_is_at(const struct sk_buff *skb, u32 offset);
+bool bpflb_note_opt6_quoted(const struct sk_buff *skb, u32 offset, struct bpflb_endpoint *note);
 bool bpflb_note_opt6_fits(const struct sk_buff *skb);
 bool bpflb_note_opt6_put(struct sk_buff *skb, const struct bpflb_endpoint *note);
 bool bpflb_note_opt6_strip(struct sk_buff *skb);

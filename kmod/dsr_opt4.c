@@ -21,6 +21,16 @@
 #define IHL_MIN		5
 #define IHL_MAX		15
 
+static bool note_parse(const u8 *opt, struct bpflb_endpoint *note)
+{
+	if (opt[0] != NOTE_TYPE || opt[1] != BPFLB_NOTE_OPT4_LEN)
+		return false;
+	memset(note, 0, sizeof(*note));
+	note->port = htons(opt[3] << 8 | opt[2]);
+	note->addr.ip = htonl((u32)opt[7] << 24 | opt[6] << 16 | opt[5] << 8 | opt[4]);
+	return true;
+}
+
 /**
  * bpflb_note_opt4_read() - read a packet's note
  * @skb: the packet, its IPv4 header checked by the stack
@@ -37,27 +47,24 @@ bool bpflb_note_opt4_read(const struct sk_buff *skb, struct bpflb_endpoint *note
 		return false;
 	opt = skb_header_pointer(skb, skb_network_offset(skb) + sizeof(struct iphdr),
 				 sizeof(buf), buf);
-	if (!opt || opt[0] != NOTE_TYPE || opt[1] != BPFLB_NOTE_OPT4_LEN)
-		return false;
-	memset(note, 0, sizeof(*note));
-	note->port = htons(opt[3] << 8 | opt[2]);
-	note->addr.ip = htonl((u32)opt[7] << 24 | opt[6] << 16 | opt[5] << 8 | opt[4]);
-	return true;
+	return opt && note_parse(opt, note);
 }
 
 /**
- * bpflb_note_opt4_is_at() - has a quoted packet a note?
+ * bpflb_note_opt4_quoted() - read a quoted packet's note
  * @skb: the packet that quotes it
  * @offset: of the quoted IPv4 header, whose version and length were checked
+ * @note: what to fill
+ *
+ * Context: any. Return: false if it has none.
  */
-bool bpflb_note_opt4_is_at(const struct sk_buff *skb, u32 offset)
+bool bpflb_note_opt4_quoted(const struct sk_buff *skb, u32 offset, struct bpflb_endpoint *note)
 {
 	u8 buf[sizeof(struct iphdr) + BPFLB_NOTE_OPT4_LEN];
 	const u8 *iph = skb_header_pointer(skb, offset, sizeof(buf), buf);
 
 	return iph && (iph[0] & 15) >= IHL_MIN + NOTE_WORDS &&
-	       iph[sizeof(struct iphdr)] == NOTE_TYPE &&
-	       iph[sizeof(struct iphdr) + 1] == BPFLB_NOTE_OPT4_LEN;
+	       note_parse(iph + sizeof(struct iphdr), note);
 }
 
 /* Is there room for a note among the options of an IPv4 header? */

@@ -32,6 +32,14 @@ struct note6 {
 };
 static_assert(sizeof(struct note6) == BPFLB_NOTE_OPT6_LEN);
 
+static bool note_parse(const struct note6 *hdr, struct bpflb_endpoint *note)
+{
+	if (hdr->hdrlen != sizeof(*hdr) / 8 - 1 || hdr->type != NOTE_TYPE || hdr->len != NOTE_LEN)
+		return false;
+	*note = (struct bpflb_endpoint){ .addr = { .in6 = hdr->addr }, .port = hdr->port };
+	return true;
+}
+
 /**
  * bpflb_note_opt6_read() - read a packet's note
  * @skb: the packet, its IPv6 header checked by the stack
@@ -48,19 +56,18 @@ bool bpflb_note_opt6_read(const struct sk_buff *skb, struct bpflb_endpoint *note
 		return false;
 	hdr = skb_header_pointer(skb, skb_network_offset(skb) + sizeof(struct ipv6hdr),
 				 sizeof(buf), &buf);
-	if (!hdr || hdr->hdrlen != sizeof(*hdr) / 8 - 1 || hdr->type != NOTE_TYPE ||
-	    hdr->len != NOTE_LEN)
-		return false;
-	*note = (struct bpflb_endpoint){ .addr = { .in6 = hdr->addr }, .port = hdr->port };
-	return true;
+	return hdr && note_parse(hdr, note);
 }
 
 /**
- * bpflb_note_opt6_is_at() - has a quoted packet a note?
+ * bpflb_note_opt6_quoted() - read a quoted packet's note
  * @skb: the packet that quotes it
  * @offset: of the quoted IPv6 header
+ * @note: what to fill
+ *
+ * Context: any. Return: false if it has none.
  */
-bool bpflb_note_opt6_is_at(const struct sk_buff *skb, u32 offset)
+bool bpflb_note_opt6_quoted(const struct sk_buff *skb, u32 offset, struct bpflb_endpoint *note)
 {
 	struct {
 		struct ipv6hdr ip6h;
@@ -68,8 +75,7 @@ bool bpflb_note_opt6_is_at(const struct sk_buff *skb, u32 offset)
 	} buf;
 	const typeof(buf) *q = skb_header_pointer(skb, offset, sizeof(buf), &buf);
 
-	return q && q->ip6h.nexthdr == NEXTHDR_DEST && q->note.hdrlen == sizeof(q->note) / 8 - 1 &&
-	       q->note.type == NOTE_TYPE && q->note.len == NOTE_LEN;
+	return q && q->ip6h.nexthdr == NEXTHDR_DEST && note_parse(&q->note, note);
 }
 
 /**

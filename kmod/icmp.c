@@ -304,10 +304,11 @@ static __wsum strip_note(struct sk_buff *skb, struct icmp_error *e, u8 family)
 	return 0;
 }
 
-static bool has_note(const struct sk_buff *skb, const struct icmp_error *e, u8 family)
+static bool read_note(const struct sk_buff *skb, const struct icmp_error *e, u8 family,
+		      struct bpflb_endpoint *note)
 {
-	return family == NFPROTO_IPV6 ? bpflb_note_opt6_is_at(skb, e->quote) :
-					bpflb_note_opt4_is_at(skb, e->quote);
+	return family == NFPROTO_IPV6 ? bpflb_note_opt6_quoted(skb, e->quote, note) :
+					bpflb_note_opt4_quoted(skb, e->quote, note);
 }
 
 /* Make the error one that goes with packets of @to, from @src. */
@@ -383,6 +384,39 @@ unsigned int bpflb_icmp_come_in(struct bpflb_net *bn, struct sk_buff *skb, u8 fa
 	return finish(skb, &e, m.flow, &to, &src, false);
 }
 
+/* The flow that a quoted note tells of: two may share client -> backend. */
+static const struct bpflb_flow *flow_of_note(struct bpflb_net *bn, const struct icmp_error *e,
+					     const struct bpflb_endpoint *note)
+{
+	const struct bpflb_endpoint *backend = &e->to.tuple.src;
+	struct bpflb_packet asked = { .tuple = bpflb_tuple_reverse(&e->to.tuple) };
+	union nf_inet_addr addr;
+	struct bpflb_match m;
+
+	asked.tuple.dst = *note;
+	m = bpflb_flow_find(bn, &asked);
+	if (!m.flow || m.role != BPFLB_ROLE_ORIG || m.flow->kind != BPFLB_FLOW_DSR_OUT)
+		return NULL;
+	addr = bpflb_flow_addr(m.flow, BPFLB_ADDR_BACKEND);
+	return m.flow->bport == backend->port && bpflb_addr_equal(&addr, &backend->addr) ? m.flow :
+											   NULL;
+}
+
+/* An error about what the client of @flow has sent. */
+static unsigned int to_client(struct sk_buff *skb, struct icmp_error *e,
+			      const struct bpflb_flow *flow, u8 family, bool noted)
+{
+	union nf_inet_addr src = source_of(skb, family);
+	union nf_inet_addr backend = bpflb_flow_addr(flow, BPFLB_ADDR_BACKEND);
+	struct bpflb_tuple to;
+
+	bpflb_flow_tuple(flow, BPFLB_KEY_ORIG, &to);
+	to = bpflb_tuple_reverse(&to);
+	if (bpflb_addr_equal(&src, &backend))
+		src = to.src.addr;
+	return finish(skb, e, flow, &to, &src, noted);
+}
+
 /**
  * bpflb_icmp_leave() - a packet that is neither TCP nor UDP leaves
  * @bn: namespace
@@ -399,8 +433,8 @@ unsigned int bpflb_icmp_come_in(struct bpflb_net *bn, struct sk_buff *skb, u8 fa
 unsigned int bpflb_icmp_leave(struct bpflb_net *bn, struct sk_buff *skb, u8 family,
 			      const struct net_device *out)
 {
-	union nf_inet_addr src, backend;
 	const struct bpflb_flow *flow;
+	struct bpflb_endpoint note;
 	struct bpflb_tuple to;
 	struct bpflb_match m;
 	struct icmp_error e;
@@ -408,20 +442,17 @@ unsigned int bpflb_icmp_leave(struct bpflb_net *bn, struct sk_buff *skb, u8 fami
 
 	if (!parse(skb, &e, family))
 		return NF_ACCEPT;
+	noted = read_note(skb, &e, family, &note);
+	flow = noted ? flow_of_note(bn, &e, &note) : NULL;
+	if (flow && !bpflb_flow_is_expired(flow))
+		return to_client(skb, &e, flow, family, true);
 	m = bpflb_flow_find_mid(bn, &e.to.tuple);
 	flow = m.flow;
 	if (!flow || bpflb_flow_is_expired(flow))
 		return NF_ACCEPT;
-	if (m.role == BPFLB_ROLE_MID_REPLY) {
-		bpflb_flow_tuple(flow, BPFLB_KEY_ORIG, &to);
-		to = bpflb_tuple_reverse(&to);
-		src = source_of(skb, family);
-		backend = bpflb_flow_addr(flow, BPFLB_ADDR_BACKEND);
-		if (bpflb_addr_equal(&src, &backend))
-			src = to.src.addr;
-		noted = flow->kind == BPFLB_FLOW_DSR_OUT && has_note(skb, &e, family);
-		return finish(skb, &e, flow, &to, &src, noted);
-	}
+	if (m.role == BPFLB_ROLE_MID_REPLY)
+		return to_client(skb, &e, flow, family,
+				 noted && flow->kind == BPFLB_FLOW_DSR_OUT);
 	if (flow->kind != BPFLB_FLOW_SNAT || !out || !bpflb_snat_is_complete(flow))
 		return NF_ACCEPT;
 	bpflb_flow_tuple(flow, BPFLB_KEY_REPLY, &to);
