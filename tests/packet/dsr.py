@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """DSR, the sending side: the note, on which packets, and what if there is no room for it."""
 from dispatch import tcp, udp
-from family import (V4, at, changed, error_read, icmp_is_right, note4, payload, unpadded, with_options)
+from family import ALERT, V4, at, changed, error_read, icmp_is_right, note4, payload, unpadded, with_options
 from net.ktap import check, equal
 from wire import from_router, to_node, to_router
 
@@ -69,7 +69,7 @@ def mid_life(wire):
 def other_options(wire):
     """Ours comes first, the others behind it unchanged, up to 40 bytes in all."""
     wire.set("dsr")
-    for n, options in enumerate((b"\x94\x04\0\0", b"\x01" * 4, b"\x94\x04\0\0" + b"\x01" * 28)):
+    for n, options in enumerate((ALERT, b"\x01" * 4, ALERT + b"\x01" * 28)):
         plain = tcp(22010 + n, "S")
         wire.expect("lan", from_router(with_options(plain, options)), to_node(
             at.noted(changed(plain, dst=at.remote, dport=8080), at.vip, 80, options)))
@@ -78,7 +78,7 @@ def other_options(wire):
 def no_room(wire):
     wire.set("dsr")
     for size in (36, 40):
-        packet = with_options(udp(22020 + size, b"full"), b"\x94\x04\0\0" + b"\x01" * (size - 4))
+        packet = with_options(udp(22020 + size, b"full"), ALERT + b"\x01" * (size - 4))
         wire.dropped("lan", from_router(packet), "note-no-room")
 
 

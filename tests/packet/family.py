@@ -15,6 +15,8 @@ from scapy.utils import checksum                                        # noqa: 
 
 ICMP4, ICMP6 = 1, 58
 HOP, ROUTING, FRAGMENT, OPTIONS = 0, 43, 44, 60     # IPv6 extension headers
+# An IPv4 router alert; and of an IPv6 header of options its length, and PadN with 4 bytes.
+ALERT, PADDING = b"\x94\x04\0\0", b"\0\x01\x04\0\0\0\0"
 
 
 class V4:
@@ -45,9 +47,14 @@ class V4:
         return with_options(packet, note4(address, port) + more)
 
     @staticmethod
+    def noted_unusual(packet, address, port):
+        """unusual() behind the note."""
+        return with_options(packet, note4(address, port) + ALERT)
+
+    @staticmethod
     def unusual(packet):
-        """With something in its header (a router alert) that makes it no ordinary packet: bytes."""
-        return with_options(packet, b"\x94\x04\0\0")
+        """With something in its header that makes it no ordinary packet: bytes."""
+        return with_options(packet, ALERT)
 
     @staticmethod
     def one_hop(packet):
@@ -94,8 +101,12 @@ class V6:
         return IPv6(**addresses, hlim=ttl, tc=tos, fl=id, **more)
 
     @staticmethod
-    def noted(packet, address, port, more=b""):
-        return with_extension(packet, OPTIONS, note6(address, port) + more)
+    def noted(packet, address, port):
+        return with_extension(packet, OPTIONS, note6(address, port))
+
+    @staticmethod
+    def noted_unusual(packet, address, port):
+        return V6.noted(V6.unusual(packet), address, port)
 
     @staticmethod
     def unusual(packet):
@@ -169,10 +180,6 @@ def note4(address, port):
 def note6(address, port):
     """An extension header, but for its first byte, which says what is next."""
     return struct.pack("!BBB16sHH", 2, 0x1b, 20, ipaddress.ip_address(address).packed, port, 0)
-
-
-# of a header of options: its length, and PadN with 4 bytes
-PADDING = b"\0\x01\x04\0\0\0\0"
 
 
 def with_options(packet, options):

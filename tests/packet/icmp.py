@@ -6,7 +6,7 @@ with the one that whoever had sent the packet is to see.
 """
 import struct
 
-from scapy.layers.inet import UDP
+from scapy.layers.inet import TCP, UDP
 from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6ND_NS
 
 from fallback import Neighbours, known, state
@@ -67,6 +67,24 @@ def noted_syn(wire):
     for length in LENGTHS:
         came, wanted = about_request(talk, length, flags="S")
         wire.expect("lan", from_node(came), to_router(wanted))
+
+
+def shared(wire):
+    """Two connections of one client port with one backend: the note that is quoted tells them apart."""
+    first = DsrOut(wire, "tcp").open()
+    second = {flags: at.ip(src=at.client, dst=at.n1) / TCP(sport=first.port, dport=30080, flags=flags, seq=7) / data
+              for flags, data in (("S", b""), ("A", b"second"))}
+    for packet in second.values():
+        out = changed(packet, dst=at.remote, dport=8080)
+        wire.expect("lan", from_router(packet), to_node(at.noted(out, at.n1, 30080)))
+        for length in LENGTHS:
+            for src in (at.middle, at.remote):
+                came = error(src, at.client, at.noted(out, at.n1, 30080)[:at.head + at.note_len + length])
+                wanted = error(at.n1 if src == at.remote else src, at.client, bytes(changed(packet))[:at.head + length],
+                               rest=at.word(1400 - at.note_len), ttl=59)
+                wire.expect("lan", from_node(came), to_router(wanted))
+                came, wanted = about_request(first, length, src)
+                wire.expect("lan", from_node(came), to_router(wanted))
 
 
 def about_reply(talk, length, src=None, **kw):
@@ -263,6 +281,7 @@ TESTS = [
     *((f"icmp: dsr-in {proto}: from a balancer to the backend", lambda wire, p=proto: to_the_backend(wire, p))
       for proto in PROTOS),
     ("icmp: a quoted SYN loses its note", noted_syn),
+    ("icmp: dsr: of two connections that share client and backend", shared),
     ("icmp: quoted UDP without checksum", unsummed),
     ("icmp: quoted options", options),
     ("icmp: extensions behind the quote", extended),

@@ -3,7 +3,7 @@
 from scapy.layers.inet import TCP, UDP
 
 from dispatch import OPTIONS, back
-from family import V4, V6, at, changed, note4, with_options
+from family import at, changed
 from wire import from_node, from_pod, to_pod, to_router
 
 def tcp(sport, flags="S", data=b"", dst=None):
@@ -63,9 +63,7 @@ def node_port(wire):
 def other_options(wire):
     wire.set("dsr")
     packet = tcp(23007)
-    came = {V4: with_options(packet, note4(at.vip, 81) + b"\x94\x04\0\0"),
-            V6: noted(at.unusual(packet))}[at.family]
-    wire.expect("lan", from_node(came), to_pod(at.unusual(changed(packet))))
+    wire.expect("lan", from_node(at.noted_unusual(packet, at.vip, 81)), to_pod(at.unusual(changed(packet))))
     answer(wire, 23007)
 
 
