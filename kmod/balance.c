@@ -51,11 +51,21 @@ static bool can_be_answered(struct bpflb_net *bn, const struct bpflb_packet *pkt
 							&pkt->tuple.dst.addr);
 }
 
+/* A pod, or another node, reaches itself through a service. It would take a packet
+ * from its own address for a forgery, and its answer would never leave it.
+ */
+static bool is_hairpin(const struct bpflb_backend *be, const struct bpflb_packet *pkt)
+{
+	return !pkt->local_out && bpflb_addr_equal(&pkt->tuple.src.addr, &be->key.at.addr);
+}
+
 static u8 flow_kind(struct bpflb_net *bn, const struct bpflb_slot *slot,
 		    const struct bpflb_packet *pkt)
 {
 	u8 mode = rcu_dereference(bn->settings)->mode;
 
+	if (is_hairpin(slot->be, pkt))
+		return BPFLB_FLOW_SNAT;
 	if (slot->where == BPFLB_WHERE_HERE)
 		return BPFLB_FLOW_LOCAL;
 	if (slot->where == BPFLB_WHERE_NODE &&
@@ -87,11 +97,21 @@ static bool end_closing(struct bpflb_net *bn, const struct bpflb_flow *flow)
 	return true;
 }
 
+/* From a port to itself, and so what comes back could not be told from what goes there. */
+static bool is_its_own_reverse(const struct bpflb_flow *flow)
+{
+	const union nf_inet_addr client = bpflb_flow_addr(flow, BPFLB_ADDR_CLIENT);
+	const union nf_inet_addr backend = bpflb_flow_addr(flow, BPFLB_ADDR_BACKEND);
+
+	return flow->mport == flow->bport && bpflb_addr_equal(&client, &backend);
+}
+
 /* Put a flow into the table. If its MID tuple is taken, by the same client port's
  * flow to another service:
  *	DSR_OUT has none; each packet gets its note, to be told from the other's;
  *	DSR_IN: if the other is closing it ends: this client has gone on;
- *	else the client gets another port towards the backend.
+ *	else the client gets another port towards the backend. So does one that asks
+ *	itself from the very port that it serves at.
  * Return: 0; -EEXIST if another packet of the connection was faster;
  * -EADDRINUSE if no tuple between client and backend is free; -ENOMEM; -ENOSPC.
  */
@@ -102,8 +122,11 @@ static int link_flow(struct bpflb_net *bn, struct bpflb_flow *flow)
 	bool mid = true;
 
 	for (tries = 0; tries < MPORT_TRIES; tries++) {
-		int err = bpflb_flow_link(flow, mid, &clash);
+		int err;
 
+		while (is_its_own_reverse(flow))
+			flow->mport = other_port();
+		err = bpflb_flow_link(flow, mid, &clash);
 		if (err != -EEXIST || clash == BPFLB_KEY_ORIG)
 			return err;
 		if (flow->kind == BPFLB_FLOW_DSR_OUT) {

@@ -112,6 +112,38 @@ class Local(Talk):
             changed(packet, src=at.vip, sport=self.front[self.proto]))
 
 
+class Hairpin(Talk):
+    """A pod asks for a service whose backend it is itself: what it gets is from the node.
+
+    @own: from the very port that it serves at.
+    """
+
+    front, server = {"tcp": 81, "udp": 54}, {"tcp": 8080, "udp": 5353}
+
+    def __init__(self, wire, proto, mode="snat", own=False):
+        super().__init__(wire, proto)
+        self.mode = mode
+        if own:
+            self.port = self.server[proto]
+
+    @staticmethod
+    def reply_between():
+        return at.pod, at.gateway
+
+    def ask(self, **kw):
+        packet = self.segment(src=at.pod, **kw)
+        return "pod", from_pod(packet), to_pod(
+            changed(packet, src=at.gateway, dst=at.pod, dport=self.server[self.proto]))
+
+    def answer(self, flags="PA", **kw):
+        packet = self.reply("SA" if flags == "S" else flags, **kw)
+        return "pod", from_pod(packet), to_pod(
+            changed(packet, src=at.vip, dst=at.pod, sport=self.front[self.proto]))
+
+    def flow(self):
+        return self.wire.flow(at.pod, self.port)
+
+
 class DsrOut(Snat):
     """To a backend whose node answers by itself. UDP has the note on every packet."""
 

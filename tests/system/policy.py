@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Which of a service's backends may answer whom, and whom they see."""
 import functools
+import socket
 
-from net import clients
+from net import clients, ns
 from net.cluster import Cluster, Service
-from net.ktap import check, equal
-from net.plan import endpoint, twins
+from net.ktap import check, equal, eventually
+from net.plan import V4, V6, endpoint, twins
+from net.rtnl import running
 
 PORT, NODEPORT = 80, 30080
 ASK = {"tcp": clients.tcp_once, "udp": clients.udp_once}
@@ -17,8 +19,11 @@ class State:
         self.plan = plan
         self.vip = plan.vip(50)
 
-    def apply(self, backends, words="", *settings, fronts=None):
-        """A service of each protocol: @backends {place: words}, @words of the service; on every node."""
+    def apply(self, backends, words="", *settings, fronts=None, flush=True):
+        """A service of each protocol: @backends {place: words}, @words of the service; on every node.
+
+        Flows of before end, for a client may have the same port once more.
+        """
         lines = [f"set {s}" for s in settings]
         lines += [f"node add {address}" for address in self.plan.nodes.values()]
         for proto in ASK:
@@ -29,6 +34,8 @@ class State:
                       for place, more in backends.items()]
         for node in self.plan.nodes:
             self.cluster.lbadm(node, "apply -", config="\n".join([*lines, ""]))
+            if flush:
+                self.cluster.lbadm(node, "flow flush")
 
     def fronts(self):
         return f"{endpoint(self.vip, PORT)} nodeport:{NODEPORT}"
@@ -91,11 +98,95 @@ def terminating_and_ready(state):
          clients.Udp(s.cluster.net, "c0", (s.vip, PORT)) as udp:
         for there in tcp, udp:
             equal(there.ask().name, "p11", "who answers while it is the only one")
-        s.apply({"p11": TERMINATING, "p21": ""})
+        s.apply({"p11": TERMINATING, "p21": ""}, flush=False)
         for there in tcp, udp:
             equal({there.ask().name for _ in range(3)}, {"p11"}, "who answers whom it has answered before")
         for proto in ASK:
             equal(s.who(proto, enough=5), {"p21"}, f"who answers new {proto}")
+
+
+BRIDGED = "pb"
+# by family: the pod's address, and the bridge's
+BRIDGE = {V4: ("10.0.9.11", "10.0.9.1"), V6: ("2001:db8:a9::11", "2001:db8:a9::1")}
+
+
+def make_bridged(s):
+    """One more pod of n1, on a bridge as the simplest CNI makes it: (place, address, what the node has there)."""
+    net, plan, ip = s.cluster.net, s.plan, "-6" if s.plan.ipv6 else "-4"
+    pod, gateway = BRIDGE[plan]
+    if BRIDGED not in net.places:
+        net.places.append(BRIDGED)      # it goes with the others
+        ns.create(net.ns(BRIDGED))
+        ns.sysctl(net.ns(BRIDGED), {"ipv6/conf/default/accept_dad": 0})
+        for line in ("link add cbr0 type bridge", f"link add {BRIDGED} type veth peer name eth0 netns {net.ns(BRIDGED)}",
+                     f"link set {BRIDGED} master cbr0 up", f"link set {BRIDGED} type bridge_slave hairpin on",
+                     "link set cbr0 up"):
+            net.run("n1", ["ip", *line.split()])
+        for link in "lo", "eth0":
+            net.run(BRIDGED, ["ip", "link", "set", link, "up"])
+    nodad = ["nodad"] * plan.ipv6
+    net.run("n1", ["ip", ip, "addr", "replace", f"{gateway}/{plan.pod_len}", "dev", "cbr0", *nodad])
+    net.run(BRIDGED, ["ip", ip, "addr", "replace", f"{pod}/{plan.pod_len}", "dev", "eth0", *nodad])
+    net.run(BRIDGED, ["ip", ip, "route", "replace", "default", "via", gateway])
+    eventually(lambda: running(net.ns("n1")) and running(net.ns(BRIDGED)), "the bridge runs")
+    return BRIDGED, pod, gateway
+
+
+def bound(s, place, kind, address, port):
+    sock = s.cluster.net.socket(place, s.plan.family, kind)
+    sock.settimeout(5)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(kind == socket.SOCK_STREAM))
+    sock.bind((address, port))
+    return sock
+
+
+def itself_tcp(s, place, pod, to, sees):
+    with bound(s, place, socket.SOCK_STREAM, pod, 7000) as server, \
+         bound(s, place, socket.SOCK_STREAM, pod, 0) as client:
+        server.listen()
+        client.connect(to)
+        connection, peer = server.accept()
+        with connection:
+            check(peer[0] in sees, f"the client that the pod sees: {peer[0]}, should be of {sees}")
+            for n in range(10):     # on bypass, too
+                for a, b in ((client, connection), (connection, client)):
+                    a.sendall(b"%d" % n)
+                    equal(b.recv(10), b"%d" % n, "what comes")
+
+
+def itself_udp(s, place, pod, to, sees):
+    """From a port of its own, and from the very port that it serves at."""
+    with bound(s, place, socket.SOCK_DGRAM, pod, 7000) as server, \
+         bound(s, place, socket.SOCK_DGRAM, pod, 0) as other:
+        for client in other, server:
+            for n in range(10):
+                client.sendto(b"%d" % n, to)
+                data, peer = server.recvfrom(10)
+                equal(data, b"%d" % n, "what the pod gets")
+                check(peer[0] in sees, f"the client that the pod sees: {peer[0]}, should be of {sees}")
+                server.sendto(data, peer)
+                data, peer = client.recvfrom(10)
+                equal((data, peer[:2]), (b"%d" % n, to), "what comes back, from where")
+
+
+def hairpin(state, mode, bridge):
+    """A pod that is its service's only backend reaches itself, and sees the node ask."""
+    s = state()
+    plan = s.plan
+    if bridge:
+        place, pod, *sees = make_bridged(s)
+    else:
+        place, pod = "p11", plan.address("p11")
+        # what is on the link, but for IPv6 that is a link's own: then any that the node has
+        sees = [plan.nodes["n1"], BRIDGE[plan][1]] if plan.ipv6 else [plan.pod_gw]
+    s.cluster.lbadm("n1", "apply -", config="\n".join(
+        [f"set mode {mode}", f"node add {plan.nodes['n1']}",
+         *(line for proto in ASK for line in (
+             f"service add web-{proto} {proto} {s.fronts()}",
+             f"backend add web-{proto} {endpoint(pod, 7000)} node {plan.nodes['n1']}")), ""]))
+    for front in "vip", "nodeport":
+        for ask in itself_tcp, itself_udp:
+            ask(s, place, pod, s.front(front), sees)
 
 
 def tests(subset):
@@ -104,6 +195,8 @@ def tests(subset):
         cases = [("terminating backends serve where no other does", terminating),
                  ("backends that do not serve are never used", terminating_alone),
                  ("terminating: flows stay, new ones go to a ready backend", terminating_and_ready)]
+        cases += [(f"{mode}: hairpin by {how}", functools.partial(hairpin, mode=mode, bridge=how == "bridge"))
+                  for mode in ("snat", "dsr", "hybrid") for how in ("veth", "bridge")]
         if subset:
             cases = cases[:1]
         return [(name, functools.partial(function, state)) for name, function in cases]
