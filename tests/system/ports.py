@@ -228,6 +228,39 @@ def given_address(state):
         equal(udp.ask().client, address, "client that the backend saw")
 
 
+def chosen(state):
+    """Of several addresses of the device the one that is nearer to the next hop; of IPv6, to the
+    backend (RFC 6724), and not while it is deprecated."""
+    s = state().fresh()
+    net, plan = s.cluster.net, s.cluster.plan
+
+    def seen():
+        s.cluster.lbadm("n1", "flow flush")
+        with s.client() as udp:
+            return udp.ask().client
+
+    def ip(place, words):
+        return functools.partial(net.run, place, ["ip", *words.split()])
+    backend = plan.address("p21")
+    near = plan.more(backend, 0x80) if plan.ipv6 else "172.16.0.11"
+    if plan.ipv6:
+        steps = ((ip("n1", f"addr add {near}/128 dev lan0 nodad"), ip("n1", f"addr del {near}/128 dev lan0")),
+                 (ip("n2", f"route add {near} via {plan.nodes['n1']}"), ip("n2", f"route del {near}")))
+    else:
+        steps = ((ip("n1", f"addr add {near}/24 dev lan0"), ip("n1", f"addr del {near}/24 dev lan0")),
+                 (ip("n2", "addr add 172.16.0.12/24 dev lan0"), ip("n2", "addr del 172.16.0.12/24 dev lan0")),
+                 (ip("n1", f"route add {backend} via 172.16.0.12"), ip("n1", f"route del {backend}")))
+    before = seen()
+    with contextlib.ExitStack() as stack:
+        for do, undo in steps:
+            do()
+            stack.callback(undo)
+        equal(seen(), near, "client that the backend saw, with a nearer address")
+        if plan.ipv6:
+            ip("n1", f"addr change {near}/128 dev lan0 preferred_lft 0")()
+            equal(seen(), before, "client that the backend saw, with a deprecated address")
+
+
 def tests(subset):
     return twins(of_family)
 
@@ -244,4 +277,5 @@ def of_family(plan):
         ("several addresses, and the next where one is full", pool),
         ("exhaustion is told", told),
         ("every port of a small range is found, and then none", exhausted),
-        ("an address of our own for SNAT", given_address))]
+        ("an address of our own for SNAT", given_address),
+        ("the address that the kernel would choose", chosen))]
