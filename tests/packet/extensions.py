@@ -172,6 +172,7 @@ TESTS6 = [
       for words, chain in (("nine", [(HOP, PADDING)] + [(OPTIONS, PADDING)] * 8),
                            ("a routing header that leads on", [(ROUTING, TO_BE_ROUTED)]),
                            ("authentication", [(AUTHENTICATION, b"\x01\0\0" + bytes(8))]),
+                           ("ESP", [(ESP, bytes(7))]),
                            ("mobility", [(MOBILITY, PADDING)]))),
     ("extension headers: a routing header that leads on, on an open flow", on_a_flow),
     ("extension headers: broken", broken),
