@@ -88,7 +88,10 @@ struct bpflb_frontend *bpflb_frontend_for(struct bpflb_net *bn, const struct bpf
 	if (!test_bit(ntohs(t->dst.port), bn->ports[BPFLB_PORTS_NODE]))
 		return NULL;
 	fe = node_port_at(bn, t->dst.port, t->proto);
-	return fe && bpflb_addr_is_own(bn->net, t->family, &t->dst.addr) ? fe : NULL;
+	if (!fe || !bpflb_settings_node_port_at(rcu_dereference(bn->settings), t->family,
+						&t->dst.addr))
+		return NULL;
+	return bpflb_addr_is_own(bn->net, t->family, &t->dst.addr) ? fe : NULL;
 }
 
 /**
@@ -96,7 +99,8 @@ struct bpflb_frontend *bpflb_frontend_for(struct bpflb_net *bn, const struct bpf
  * @bn: namespace
  * @t: the packet's tuple as the client has sent it, by its note
  *
- * A node port's address is one of the balancer's, so of a configured node.
+ * A node port's address is one of the balancer's, so of a configured node. Which of its
+ * addresses have node ports the balancer knows.
  *
  * Context: RCU. Return: NULL if none.
  */

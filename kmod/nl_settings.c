@@ -37,7 +37,9 @@ const struct nla_policy bpflb_nl_settings_policy[BPFLB_SETTINGS_A_MAX + 1] = {
 	[BPFLB_SETTINGS_A_DSR_SENDER] = NLA_POLICY_MAX(NLA_U8, BPFLB_DSR_SENDER_MAX),
 	[BPFLB_SETTINGS_A_DSR_DEVICE] = { .type = NLA_NUL_STRING, .len = IFNAMSIZ - 1 },
 	[BPFLB_SETTINGS_A_CLEAR] = NLA_POLICY_MASK(NLA_U32, BPFLB_SETTINGS_CLEAR_SNAT_ADDR |
-							   BPFLB_SETTINGS_CLEAR_DSR_DEVICE),
+							   BPFLB_SETTINGS_CLEAR_DSR_DEVICE |
+							   BPFLB_SETTINGS_CLEAR_NODEPORT_ADDR),
+	[BPFLB_SETTINGS_A_NODEPORT_ADDR] = BPFLB_NL_PREFIX,
 	[BPFLB_SETTINGS_A_BYPASS] = NLA_POLICY_MAX(NLA_U8, 1),
 	[BPFLB_SETTINGS_A_NO_BACKEND] = NLA_POLICY_MAX(NLA_U8, BPFLB_NO_BACKEND_MAX),
 	[BPFLB_SETTINGS_A_UNKNOWN_PORTS] = NLA_POLICY_MAX(NLA_U8, BPFLB_UNKNOWN_PORTS_MAX),
@@ -113,6 +115,16 @@ static int add_device(struct bpflb_settings *s, const struct nlattr *attr,
 	return 0;
 }
 
+static int add_nodeport_addr(struct bpflb_settings *s, const struct nlattr *attr,
+			     struct netlink_ext_ack *extack)
+{
+	if (s->n_nodeport_addr == BPFLB_NODEPORT_ADDRS_MAX) {
+		NL_SET_ERR_MSG_ATTR(extack, attr, "more than 32 prefixes for node ports");
+		return -E2BIG;
+	}
+	return bpflb_nl_get_prefix(attr, &s->nodeport_addr[s->n_nodeport_addr++], extack);
+}
+
 static void clear_snat(struct bpflb_settings *s)
 {
 	memset(s->snat, 0, sizeof(s->snat));
@@ -122,6 +134,12 @@ static void clear_devices(struct bpflb_settings *s)
 {
 	s->n_dsr_device = 0;
 	memset(s->dsr_device, 0, sizeof(s->dsr_device));
+}
+
+static void clear_nodeport_addrs(struct bpflb_settings *s)
+{
+	s->n_nodeport_addr = 0;
+	memset(s->nodeport_addr, 0, sizeof(s->nodeport_addr));
 }
 
 /* The first of a list empties what was there. */
@@ -136,11 +154,16 @@ static int set_lists(struct bpflb_settings *s, struct genl_info *info)
 		clear_snat(s);
 	if (info->attrs[BPFLB_SETTINGS_A_DSR_DEVICE] || clear & BPFLB_SETTINGS_CLEAR_DSR_DEVICE)
 		clear_devices(s);
+	if (info->attrs[BPFLB_SETTINGS_A_NODEPORT_ADDR] ||
+	    clear & BPFLB_SETTINGS_CLEAR_NODEPORT_ADDR)
+		clear_nodeport_addrs(s);
 	nla_for_each_attr(attr, genlmsg_data(info->genlhdr), genlmsg_len(info->genlhdr), rem) {
 		if (nla_type(attr) == BPFLB_SETTINGS_A_SNAT_ADDR)
 			err = add_snat(s, attr, info->extack);
 		else if (nla_type(attr) == BPFLB_SETTINGS_A_DSR_DEVICE)
 			err = add_device(s, attr, info->extack);
+		else if (nla_type(attr) == BPFLB_SETTINGS_A_NODEPORT_ADDR)
+			err = add_nodeport_addr(s, attr, info->extack);
 		if (err)
 			return err;
 	}
@@ -228,6 +251,9 @@ static int put_lists(struct sk_buff *msg, const struct bpflb_settings *s)
 					&s->snat[1].addr[i]);
 	for (i = 0; !err && i < s->n_dsr_device; i++)
 		err = nla_put_string(msg, BPFLB_SETTINGS_A_DSR_DEVICE, s->dsr_device[i]);
+	for (i = 0; !err && i < s->n_nodeport_addr; i++)
+		err = bpflb_nl_put_prefix(msg, BPFLB_SETTINGS_A_NODEPORT_ADDR,
+					  &s->nodeport_addr[i]);
 	return err;
 }
 

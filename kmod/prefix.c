@@ -55,6 +55,27 @@ bool bpflb_prefix_is_good(const struct bpflb_prefix *prefix)
 	return !(n.hi & host.hi) && !(n.lo & host.lo);
 }
 
+/**
+ * bpflb_prefix_has() - does an address begin with it?
+ * @prefix: a good one
+ * @family: of the address
+ * @addr: the address
+ *
+ * Context: any.
+ */
+bool bpflb_prefix_has(const struct bpflb_prefix *prefix, u8 family,
+		      const union nf_inet_addr *addr)
+{
+	struct bpflb_addr_number first, n, host;
+
+	if (prefix->family != family)
+		return false;
+	first = number(family, &prefix->addr);
+	n = number(family, addr);
+	host = host_bits(prefix);
+	return (n.hi & ~host.hi) == first.hi && (n.lo & ~host.lo) == first.lo;
+}
+
 /* The larger one first where both begin alike. */
 static int compare_spans(const void *left, const void *right)
 {

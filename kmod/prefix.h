@@ -43,6 +43,8 @@ struct bpflb_prefix_set {
 };
 
 bool bpflb_prefix_is_good(const struct bpflb_prefix *prefix);
+bool bpflb_prefix_has(const struct bpflb_prefix *prefix, u8 family,
+		      const union nf_inet_addr *addr);
 void bpflb_prefix_set_make(struct bpflb_prefix_set *set, const struct bpflb_prefix *prefix, u32 n,
 			   u8 family);
 bool bpflb_prefix_set_has(const struct bpflb_prefix_set *set, u8 family,

@@ -120,6 +120,25 @@ struct bpflb_settings *bpflb_settings_copy(const struct bpflb_settings *s)
 	return kmemdup(s, sizeof(*s), GFP_KERNEL_ACCOUNT);
 }
 
+/**
+ * bpflb_settings_node_port_at() - may node ports be had at this address of the node?
+ * @s: settings
+ * @family: of the address
+ * @addr: the address
+ *
+ * Context: any.
+ */
+bool bpflb_settings_node_port_at(const struct bpflb_settings *s, u8 family,
+				 const union nf_inet_addr *addr)
+{
+	u32 i;
+
+	for (i = 0; i < s->n_nodeport_addr; i++)
+		if (bpflb_prefix_has(&s->nodeport_addr[i], family, addr))
+			return true;
+	return !s->n_nodeport_addr;
+}
+
 /* All that a user can see is equal: it is between @rcu and @ephemeral. */
 bool bpflb_settings_equal(const struct bpflb_settings *a, const struct bpflb_settings *b)
 {

@@ -9,6 +9,7 @@
 #include <linux/rcupdate.h>
 
 #include "port_range.h"
+#include "prefix.h"
 
 /** struct bpflb_snat_addrs - source addresses of one family */
 struct bpflb_snat_addrs {
@@ -27,12 +28,14 @@ struct bpflb_snat_addrs {
  * @unknown_ports: enum bpflb_unknown_ports
  * @ping: service addresses answer to it
  * @n_dsr_device: how many @dsr_device
+ * @n_nodeport_addr: how many @nodeport_addr; 0: all addresses
  * @flows_max: bound of the namespace's flows
  * @timeout: seconds, by enum bpflb_flow_state
  * @snat_ports: where SNAT ports are taken from
  * @nodeports: where they never are
  * @snat: source addresses, of IPv4 and of IPv6
  * @dsr_device: names of devices
+ * @nodeport_addr: where node ports are, of the node's addresses
  * @ephemeral: net.ipv4.ip_local_port_range, when the settings were made
  * @usable: @snat_ports less @ephemeral and @nodeports
  */
@@ -46,12 +49,14 @@ struct bpflb_settings {
 	u8 unknown_ports;
 	u8 ping;
 	u8 n_dsr_device;
+	u8 n_nodeport_addr;
 	u32 flows_max;
 	u32 timeout[__BPFLB_STATE_MAX];
 	struct bpflb_range snat_ports;
 	struct bpflb_range nodeports;
 	struct bpflb_snat_addrs snat[2];
 	char dsr_device[BPFLB_DSR_DEVICES_MAX][IFNAMSIZ];
+	struct bpflb_prefix nodeport_addr[BPFLB_NODEPORT_ADDRS_MAX];
 	struct bpflb_range ephemeral;
 	struct bpflb_port_set usable;
 };
@@ -63,6 +68,8 @@ u32 bpflb_settings_flows_max(void);
 struct bpflb_settings *bpflb_settings_default(void);
 void bpflb_settings_prepare(struct bpflb_settings *s, struct net *net);
 struct bpflb_settings *bpflb_settings_copy(const struct bpflb_settings *s);
+bool bpflb_settings_node_port_at(const struct bpflb_settings *s, u8 family,
+				 const union nf_inet_addr *addr);
 bool bpflb_settings_equal(const struct bpflb_settings *a, const struct bpflb_settings *b);
 
 #endif

@@ -19,6 +19,12 @@ int args_name(struct line *line, const char **name);
 int args_address(struct line *line, const char *what, struct address *address);
 int args_endpoint(struct line *line, const char *what, struct endpoint *endpoint);
 int args_frontend(struct line *line, struct frontend *frontend);
+/** struct prefixes_arg - what args_prefixes() most often hands on */
+struct prefixes_arg {
+	struct request *request;
+	unsigned int word;
+};
+
 int args_prefixes(struct line *line, const char *what, unsigned int max,
 		  void (*put)(const struct prefix *prefix, void *arg), void *arg);
 int args_host(struct line *line, const char *what, struct endpoint *endpoint);

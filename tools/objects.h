@@ -58,6 +58,8 @@ struct settings {
 	uint8_t no_backend;
 	uint8_t unknown_ports;
 	bool ping;
+	struct prefix nodeport_addresses[BPFLB_NODEPORT_ADDRS_MAX];
+	unsigned int nodeport_address_count;
 	char dsr_devices[BPFLB_DSR_DEVICES_MAX][IFNAMSIZ];
 	unsigned int device_count;
 };

@@ -71,14 +71,9 @@ static int build_choice(struct request *request, struct line *line, unsigned int
 	return code;
 }
 
-struct sources_arg {
-	struct request *request;
-	unsigned int word;
-};
-
 static void put_source(const struct prefix *prefix, void *arg)
 {
-	const struct sources_arg *a = arg;
+	const struct prefixes_arg *a = arg;
 
 	request_prefix(a->request, a->word, BPFLB_SERVICE_A_SOURCE, prefix);
 }
@@ -87,7 +82,7 @@ static void put_source(const struct prefix *prefix, void *arg)
 static int build_sources(struct request *request, struct line *line, unsigned int *seen,
 			 uint8_t rule)
 {
-	struct sources_arg arg = { request, line->next };
+	struct prefixes_arg arg = { request, line->next };
 
 	if (*seen & SEEN_SOURCES)
 		return report_last(line, "allow or deny may come once only");

@@ -19,6 +19,7 @@ enum setting {
 	SETTING_NO_BACKEND,
 	SETTING_UNKNOWN_PORTS,
 	SETTING_PING,
+	SETTING_NODEPORT_ADDRESSES,
 };
 
 static const char *const setting_names[] = {
@@ -34,6 +35,7 @@ static const char *const setting_names[] = {
 	[SETTING_NO_BACKEND]	= "no-backend",
 	[SETTING_UNKNOWN_PORTS]	= "unknown-ports",
 	[SETTING_PING]		= "ping",
+	[SETTING_NODEPORT_ADDRESSES] = "nodeport-addresses",
 	NULL
 };
 
@@ -122,9 +124,9 @@ static int take_timeouts(struct line *line, struct draft *draft)
 	return 0;
 }
 
-static bool take_none(struct line *line, struct draft *draft, uint32_t clear)
+static bool take_clear(struct line *line, struct draft *draft, const char *word, uint32_t clear)
 {
-	if (!line_take_word(line, "none"))
+	if (!line_take_word(line, word))
 		return false;
 	draft->clear |= clear;
 	draft->clear_word = line->next - 1;
@@ -138,7 +140,7 @@ static int build_snat_addresses(struct request *request, struct line *line,
 	unsigned int count = 0;
 	int code;
 
-	if (take_none(line, draft, BPFLB_SETTINGS_CLEAR_SNAT_ADDR))
+	if (take_clear(line, draft, "none", BPFLB_SETTINGS_CLEAR_SNAT_ADDR))
 		return 0;
 	do {
 		code = args_address(line, "snat-address", &address);
@@ -157,7 +159,7 @@ static int build_dsr_devices(struct request *request, struct line *line, struct 
 	unsigned int count = 0;
 	const char *device;
 
-	if (take_none(line, draft, BPFLB_SETTINGS_CLEAR_DSR_DEVICE))
+	if (take_clear(line, draft, "none", BPFLB_SETTINGS_CLEAR_DSR_DEVICE))
 		return 0;
 	do {
 		device = line_take(line);
@@ -171,6 +173,24 @@ static int build_dsr_devices(struct request *request, struct line *line, struct 
 		request_string(request, line->next - 1, BPFLB_SETTINGS_A_DSR_DEVICE, device);
 	} while (line_peek(line) && !at_setting(line));
 	return 0;
+}
+
+static void put_nodeport_address(const struct prefix *prefix, void *arg)
+{
+	const struct prefixes_arg *a = arg;
+
+	request_prefix(a->request, a->word, BPFLB_SETTINGS_A_NODEPORT_ADDR, prefix);
+}
+
+static int build_nodeport_addresses(struct request *request, struct line *line,
+				    struct draft *draft)
+{
+	struct prefixes_arg arg = { request, line->next };
+
+	if (take_clear(line, draft, "any", BPFLB_SETTINGS_CLEAR_NODEPORT_ADDR))
+		return 0;
+	return args_prefixes(line, "nodeport-addresses", BPFLB_NODEPORT_ADDRS_MAX,
+			     put_nodeport_address, &arg);
 }
 
 static int build_setting(struct request *request, struct line *line, struct draft *draft,
@@ -205,6 +225,8 @@ static int build_setting(struct request *request, struct line *line, struct draf
 				    BPFLB_SETTINGS_A_UNKNOWN_PORTS);
 	case SETTING_PING:
 		return build_choice(request, line, "ping", switch_names, BPFLB_SETTINGS_A_PING);
+	case SETTING_NODEPORT_ADDRESSES:
+		return build_nodeport_addresses(request, line, draft);
 	}
 	return 0;
 }
@@ -279,6 +301,9 @@ static const struct command settings_commands[] = {
 			"                            the packet leaves by\n"
 			"snat-ports FIRST-LAST       source ports for SNAT\n"
 			"nodeports FIRST-LAST        ports that a 'nodeport:' may have\n"
+			"nodeport-addresses PREFIX,...\n"
+			"                            where node ports are, of this node's addresses; any:\n"
+			"                            at all but 127.0.0.0/8 and ::1, which never are\n"
 			"dsr-sender mac|device|any   whose DSR notes to believe: nodes', by the MAC\n"
 			"                            address; what comes in by dsr-device; everybody's\n"
 			"dsr-device NAME...          devices for 'dsr-sender device', or none\n"

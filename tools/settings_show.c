@@ -49,6 +49,10 @@ static void decode_lists(const struct nlmsghdr *nlh, struct settings *settings)
 		    settings->device_count < BPFLB_DSR_DEVICES_MAX)
 			attr_string(attr, settings->dsr_devices[settings->device_count++],
 				    IFNAMSIZ);
+		if (nla_type(attr) == BPFLB_SETTINGS_A_NODEPORT_ADDR &&
+		    settings->nodeport_address_count < BPFLB_NODEPORT_ADDRS_MAX)
+			attr_prefix(attr, &settings->nodeport_addresses[
+					settings->nodeport_address_count++]);
 	}
 }
 
@@ -138,7 +142,7 @@ static void timeouts_json(struct json *json, const uint32_t *timeouts)
  */
 void settings_json(struct json *json, const char *key, const struct settings *settings)
 {
-	char room[NAME_ROOM], text[ADDRESS_ROOM];
+	char room[NAME_ROOM], text[PREFIX_ROOM];
 	unsigned int i;
 
 	json_open(json, key, '{');
@@ -153,6 +157,10 @@ void settings_json(struct json *json, const char *key, const struct settings *se
 	json_close(json);
 	range_json(json, "snat_ports", settings->snat_ports);
 	range_json(json, "nodeports", settings->nodeports);
+	json_open(json, "nodeport_addresses", '[');
+	for (i = 0; i < settings->nodeport_address_count; i++)
+		json_string(json, NULL, format_prefix(&settings->nodeport_addresses[i], text));
+	json_close(json);
 	json_string(json, "dsr_sender", name_of(dsr_sender_names, settings->dsr_sender, room));
 	json_open(json, "dsr_devices", '[');
 	for (i = 0; i < settings->device_count; i++)
@@ -187,6 +195,18 @@ static void write_devices(FILE *file, const struct settings *settings)
 		fputs(" none", file);
 }
 
+static void write_prefixes(FILE *file, const struct settings *settings)
+{
+	char text[PREFIX_ROOM];
+	unsigned int i;
+
+	for (i = 0; i < settings->nodeport_address_count; i++)
+		fprintf(file, "%c%s", i ? ',' : ' ',
+			format_prefix(&settings->nodeport_addresses[i], text));
+	if (!settings->nodeport_address_count)
+		fputs(" any", file);
+}
+
 /**
  * settings_event - settings as the words of one "set" command
  * @file: where to
@@ -210,9 +230,10 @@ void settings_event(FILE *file, const struct settings *settings)
 	write_devices(file, settings);
 	fprintf(file, " bypass %s no-backend %s", switch_names[settings->bypass],
 		name_of(no_backend_names, settings->no_backend, room));
-	fprintf(file, " unknown-ports %s ping %s",
+	fprintf(file, " unknown-ports %s ping %s nodeport-addresses",
 		name_of(unknown_ports_names, settings->unknown_ports, room),
 		switch_names[settings->ping]);
+	write_prefixes(file, settings);
 }
 
 /**
@@ -264,6 +285,11 @@ void settings_save(FILE *file, const struct settings *settings)
 			name_of(unknown_ports_names, settings->unknown_ports, room));
 	if (settings->ping)
 		fputs("set ping on\n", file);
+	if (settings->nodeport_address_count) {
+		fputs("set nodeport-addresses", file);
+		write_prefixes(file, settings);
+		putc('\n', file);
+	}
 }
 
 static void show_text(const struct settings *settings)
@@ -293,6 +319,9 @@ static void show_text(const struct settings *settings)
 	printf("%-13s %s\n", "unknown-ports",
 	       name_of(unknown_ports_names, settings->unknown_ports, room));
 	printf("%-13s %s\n", "ping", switch_names[settings->ping]);
+	printf("%-13s", "nodeport-addresses");
+	write_prefixes(stdout, settings);
+	putchar('\n');
 }
 
 /** settings_run_show - lbadm set show, see struct command */

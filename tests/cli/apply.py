@@ -24,6 +24,7 @@ set bypass off
 set no-backend drop
 set unknown-ports reject
 set ping on
+set nodeport-addresses 192.0.2.0/24,2001:db8::/32
 node add 9.0.0.1
 node add 192.168.0.11
 service add a-second udp 192.0.2.10:53

@@ -10,6 +10,7 @@ Each backend says who it is and whom it sees; requests are of TCP and UDP.
 """
 import contextlib
 import functools
+import ipaddress
 import json
 import os
 import select
@@ -380,6 +381,70 @@ def quietly(ask, to, **kw):
         return None
 
 
+def node_ports(state, family):
+    """At all of the node's addresses, or only where they may be; elsewhere they are the node's own ports."""
+    net = state()
+    lan, front = (family.at["n1"], 30080), (family.gateway["client"], 30080)
+    word = "127.0.0.0/8" if family is V4 else "::1"
+    other = V6 if family is V4 else V4
+    net_of_lan = ipaddress.ip_network(f"{lan[0]}/{family.length}", strict=False)
+    for words, where in (("", {lan, front}), (f"{lan[0]}", {lan}), (f"{net_of_lan},{other.at['n1']}", {lan}),
+                         (f"{other.at['n1']},{word}", set())):
+        net.apply([f"set nodeport-addresses {words}"] * bool(words) +
+                  [*net.services(family, fronts="nodeport:30080", places=("remote",))])
+        for to in (lan, front):
+            for proto, ask in ASK.items():
+                for place in ("client", "n1"):
+                    if to in where:
+                        equal(ask(to, place=place).place, "remote", f"{place} by {proto} at {to}, {words}")
+                    else:
+                        refused(proto, to, place=place)
+        refused("tcp", ("127.0.0.1" if family is V4 else "::1", 30080), place="n1")
+
+
+def not_of_loopback(state):
+    """What a neighbour sends to 127/8 of the node is no service's, even where the node takes it."""
+    net = state()
+    net.apply(["set nodeport-addresses 0.0.0.0/0", *net.services(V4, fronts="nodeport:30080")])
+    ns.sysctl(at("n1"), {"ipv4/conf/client/route_localnet": 1})
+    ip("client", "addr del 127.0.0.1/8 dev lo")
+    ip("client", f"route add 127.0.0.0/8 via {V4.gateway['client']} src {V4.at['client']} table 7")
+    ip("client", "rule add to 127.0.0.0/8 table 7 pref 0")
+    ip("client", "rule add table local pref 1")
+    ip("client", "rule del table local pref 0")
+    ns.sysctl(at("client"), {"ipv4/conf/n1/route_localnet": 1})
+    try:
+        with ns.make_socket(at("n1"), socket.AF_INET, socket.SOCK_STREAM) as s:
+            s.bind(("127.0.0.1", 30081))
+            s.listen()
+            connect(("127.0.0.1", 30081)).close()       # so packets do get there
+        refused("tcp", ("127.0.0.1", 30080))
+        refused("udp", ("127.0.0.1", 30080))
+    finally:
+        ip("client", "rule add table local pref 0")
+        ip("client", "rule del table local pref 1")
+        ip("client", "rule del to 127.0.0.0/8 table 7 pref 0")
+        ip("client", "route flush table 7")
+        ip("client", "addr add 127.0.0.1/8 dev lo")
+        ns.sysctl(at("n1"), {"ipv4/conf/client/route_localnet": 0})
+
+
+def external(state, family):
+    """An address that nobody has, asked for by a client, a pod and the node; gone with its service."""
+    net = state()
+    to = (f"{family.vip}5", 443)
+    for mode in MODES:
+        net.apply(net.services(family, fronts=family.end(*to), places=("remote",)), mode)
+        for proto, ask in ASK.items():
+            for place in ("client", "local", "n1"):
+                answer = eventually(lambda: quietly(ask, to, place=place), "an answer")  # noqa: B023
+                equal(answer.place, "remote", f"{place} by {proto}, {mode}")
+    net.apply(["set unknown-ports reject", *net.services(family)])
+    with dropping(net, "unknown-port", 0), contextlib.suppress(TimeoutError, OSError):
+        connect(to, timeout=0.1).close()
+        check(False, "answered without a service")
+
+
 @contextlib.contextmanager
 def more_addresses(family, count):
     """So many more of the client's, meanwhile."""
@@ -501,6 +566,8 @@ def tests(subset):
              ("ping of a service address, in fragments", ping_large)]
     cases += [(f"a service address on an interface: {mode}", functools.partial(own_address, mode=mode))
               for mode in MODES]
+    cases += [("node ports at some addresses", node_ports),
+              ("an external address", external)]
     cases += [(f"source ranges: {rule}, {mode}", functools.partial(sources, rule=rule, mode=mode))
               for rule, mode in (("allow", "snat"), ("allow", "dsr"), ("deny", "hybrid"))]
     cases += [("source ranges: the node's own programs and pods", sources_of_node),
@@ -509,7 +576,8 @@ def tests(subset):
     if subset:
         cases = [c for c in cases if c[0] in SUBSET]
     out = [(f.name + name, functools.partial(function, state, f)) for f in FAMILIES for name, function in cases]
-    return out if subset else [*out, ("source ranges: 1024 of both families", functools.partial(sources_many, state))]
+    return out if subset else [*out, ("node ports are never of 127/8", functools.partial(not_of_loopback, state)),
+                                  ("source ranges: 1024 of both families", functools.partial(sources_many, state))]
 
 
 SUBSET = ("unknown ports: pass, drop, reject", "source ranges: allow, dsr")

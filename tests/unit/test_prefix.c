@@ -93,6 +93,9 @@ static void check(const struct bpflb_prefix_set *set, const struct bpflb_prefix 
 {
 	assert_int_equal(bpflb_prefix_set_has(set, family, &addr),
 			 model_has(prefix, n, family, &addr));
+	if (n)
+		assert_int_equal(bpflb_prefix_has(&prefix[n / 2], family, &addr),
+				 model_has(&prefix[n / 2], 1, family, &addr));
 }
 
 /* Everything at the ends of each prefix, and addresses from anywhere. */

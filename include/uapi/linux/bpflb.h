@@ -58,6 +58,7 @@
 #define BPFLB_SOURCES_MAX	1024	/* of one service */
 #define BPFLB_SNAT_ADDRS_MAX	16
 #define BPFLB_DSR_DEVICES_MAX	16
+#define BPFLB_NODEPORT_ADDRS_MAX	32
 #define BPFLB_WEIGHT_MAX	65535
 #define BPFLB_TXN_IDLE_SECONDS	30
 
@@ -296,7 +297,7 @@ enum bpflb_status_attr {
 /**
  * enum bpflb_settings_attr - SETTINGS_GET, SETTINGS_SET
  *
- * SET changes what is given. The two lists (SNAT_ADDR, DSR_DEVICE) are
+ * SET changes what is given. The lists (SNAT_ADDR, DSR_DEVICE, NODEPORT_ADDR) are
  * repeated attributes and are replaced as a whole; to empty one, set its bit
  * in BPFLB_SETTINGS_A_CLEAR.
  */
@@ -319,6 +320,7 @@ enum bpflb_settings_attr {
 	BPFLB_SETTINGS_A_NO_BACKEND,	/* u8, enum bpflb_no_backend; reject */
 	BPFLB_SETTINGS_A_UNKNOWN_PORTS,	/* u8, enum bpflb_unknown_ports; pass */
 	BPFLB_SETTINGS_A_PING,		/* u8, 0 or 1; 0. 1: service addresses answer to ping */
+	BPFLB_SETTINGS_A_NODEPORT_ADDR,	/* prefix, repeated; none: all addresses of the node */
 	__BPFLB_SETTINGS_A_MAX,
 };
 #define BPFLB_SETTINGS_A_MAX (__BPFLB_SETTINGS_A_MAX - 1)
@@ -326,6 +328,7 @@ enum bpflb_settings_attr {
 enum bpflb_settings_clear {
 	BPFLB_SETTINGS_CLEAR_SNAT_ADDR	= 1 << 0,
 	BPFLB_SETTINGS_CLEAR_DSR_DEVICE	= 1 << 1,
+	BPFLB_SETTINGS_CLEAR_NODEPORT_ADDR	= 1 << 2,
 };
 
 /**
@@ -352,7 +355,8 @@ enum bpflb_counters_attr {
  * enum bpflb_frontend_attr - BPFLB_SERVICE_A_FRONTEND, one address of a service
  *
  * Without ADDR it is a node port: it stands for every address of the node
- * itself but 127.0.0.0/8.
+ * itself, of those in BPFLB_SETTINGS_A_NODEPORT_ADDR if there are any, and never for
+ * 127.0.0.0/8 nor ::1.
  */
 enum bpflb_frontend_attr {
 	BPFLB_FRONTEND_A_UNSPEC,
