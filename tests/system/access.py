@@ -11,6 +11,7 @@ Each backend says who it is and whom it sees; requests are of TCP and UDP.
 import contextlib
 import functools
 import ipaddress
+import itertools
 import json
 import os
 import select
@@ -402,6 +403,19 @@ def node_ports(state, family):
         refused("tcp", ("127.0.0.1" if family is V4 else "::1", 30080), place="n1")
 
 
+def address_first(state, family):
+    """A service at the node's own address goes before another one's node port; each protocol by itself."""
+    net = state()
+    lan, front = (family.at["n1"], 30080), (family.gateway["client"], 30080)
+    net.apply([*net.services(family, "ports", fronts="nodeport:30080", places=("remote",)),
+               f"service add there tcp {family.end(*lan)}",
+               f"backend add there {family.end(family.at['local'], PORT)} node {family.at['n1']}"])
+    for place in ("client", "n1"):
+        equal(tcp(lan, place=place).place, "local", "the service at the address")
+        equal(tcp(front, place=place).place, "remote", "the node port at another address")
+        equal(udp(lan, place=place).place, "remote", "the node port of the other protocol")
+
+
 def not_of_loopback(state):
     """What a neighbour sends to 127/8 of the node is no service's, even where the node takes it."""
     net = state()
@@ -443,6 +457,49 @@ def external(state, family):
     with dropping(net, "unknown-port", 0), contextlib.suppress(TimeoutError, OSError):
         connect(to, timeout=0.1).close()
         check(False, "answered without a service")
+
+
+def bound_udp(family, source, to):
+    s = ns.make_socket(at("client"), family.number, socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(source)
+    s.connect(to)       # takes answers from there alone
+    s.settimeout(5)
+    return s
+
+
+def shared_backend(state, family, mode, place):
+    """One client port open to three services and a node port with one backend: all at the same time."""
+    net = state()
+    vip, other = family.vip, f"{family.vip}0"
+    ends = [(vip, 80), (family.at["n1"], 30080), (other, 80), (vip, 81)]
+    lines = [*net.services(family, "a", f"{family.end(vip, 80)} nodeport:30080", places=(place,)),
+             *net.services(family, "b", family.end(other, 80), places=(place,)),
+             *net.services(family, "c", family.end(vip, 81), places=(place,))]
+    net.apply(lines, mode)
+    eventually(lambda: quietly(udp, ends[0]), "the sender of notes is known")
+    source = ("", 23456)
+    with contextlib.ExitStack() as stack:
+        streams = [stack.enter_context(connect(to, source=source, family=family)) for to in ends]
+        seen = [Answer(s.recv(200)) for s in streams]
+        equal([a.place for a in seen], [place] * 4, "who answers")
+        equal(len({(a.client, a.client_port) for a in seen}), 4, "clients that the backend sees")
+        for n in range(3):
+            for k, s in enumerate(streams):
+                s.sendall(b"%d to %d" % (n, k))
+            for k, s in enumerate(streams):
+                equal(s.recv(100), b"%d to %d" % (n, k), f"what comes back from {ends[k]}")
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(bound_udp(family, source, to)) for to in ends]
+        seen = set()
+        for n in range(3):
+            for k, s in enumerate(sockets):
+                s.send(b"%d-to-%d" % (n, k))
+            for k, s in enumerate(sockets):
+                data = s.recv(200)
+                equal(data.split()[-1], b"%d-to-%d" % (n, k), f"what comes back from {ends[k]}")
+                seen.add((Answer(data).client, Answer(data).client_port))
+        equal(len(seen), 4, "clients that the backend sees")
 
 
 @contextlib.contextmanager
@@ -566,7 +623,11 @@ def tests(subset):
              ("ping of a service address, in fragments", ping_large)]
     cases += [(f"a service address on an interface: {mode}", functools.partial(own_address, mode=mode))
               for mode in MODES]
-    cases += [("node ports at some addresses", node_ports),
+    cases += [(f"one client port to services of one backend: {mode} {place}",
+               functools.partial(shared_backend, mode=mode, place=place))
+              for mode, place in itertools.product(MODES, ("local", "remote"))]
+    cases += [("an address goes before a node port", address_first),
+              ("node ports at some addresses", node_ports),
               ("an external address", external)]
     cases += [(f"source ranges: {rule}, {mode}", functools.partial(sources, rule=rule, mode=mode))
               for rule, mode in (("allow", "snat"), ("allow", "dsr"), ("deny", "hybrid"))]
