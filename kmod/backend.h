@@ -95,6 +95,12 @@ static inline bool bpflb_backend_get(struct bpflb_backend *be)
 	return refcount_inc_not_zero(&be->ref);
 }
 
+/* How many flows it has. Those that are closing count until they expire. */
+static inline u32 bpflb_backend_flows(const struct bpflb_backend *be)
+{
+	return refcount_read(&be->ref) - READ_ONCE(be->live);
+}
+
 /* May datagrams go on to it in a flow of this enum bpflb_flow_kind? Not if it was removed,
  * nor if it has left this node: only a flow of another kind gets there and back.
  */

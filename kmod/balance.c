@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <linux/percpu.h>
-#include <linux/prandom.h>
 #include <linux/random.h>
 
 #include "backend.h"
 #include "balance.h"
+#include "choose.h"
 #include "flow.h"
 #include "frontend.h"
 #include "netns.h"
 #include "node.h"
 #include "reject.h"
-#include "sched.h"
 #include "service.h"
 #include "sources.h"
 #include "stats.h"
@@ -19,28 +17,6 @@
 
 /* Ports tried for a flow whose MID tuple is taken. */
 #define MPORT_TRIES 32
-
-/* Good enough to spread load by; nothing is won by guessing it. */
-static DEFINE_PER_CPU(struct rnd_state, random);
-
-static u64 random64(void)
-{
-	struct rnd_state *state = this_cpu_ptr(&random);
-	u64 high = prandom_u32_state(state);
-
-	return high << 32 | prandom_u32_state(state);
-}
-
-/** bpflb_balance_init() - sow the random numbers, when the module begins */
-void bpflb_balance_init(void)
-{
-	prandom_seed_full_state(&random);
-}
-
-static const struct bpflb_slot *choose(const struct bpflb_pool *pool)
-{
-	return &pool->slot[bpflb_sched_random(pool->sum, pool->n, random64())];
-}
 
 /* A backend's node can't answer this node with this node's own address as the
  * source: the kernel takes that for a forgery.
@@ -241,7 +217,7 @@ unsigned int bpflb_balance(struct bpflb_net *bn, struct bpflb_frontend *fe, stru
 				  BPFLB_SCOPE_NODE : BPFLB_SCOPE_CLUSTER);
 	if (!pool->n)
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NO_LOCAL_BACKEND);
-	slot = choose(pool);
+	slot = bpflb_choose(v, pool, &pkt->tuple);
 	reason = make_flow(bn, slot->be, pkt, flow_kind(bn, slot, pkt), &m);
 	if (reason != BPFLB_NO_DROP)
 		return bpflb_drop(bn, svc, skb, reason);

@@ -10,7 +10,6 @@ struct bpflb_match;
 struct bpflb_net;
 struct bpflb_frontend;
 
-void bpflb_balance_init(void);
 unsigned int bpflb_balance(struct bpflb_net *bn, struct bpflb_frontend *fe, struct sk_buff *skb,
 			   struct bpflb_packet *pkt);
 unsigned int bpflb_balance_noted(struct bpflb_net *bn, struct sk_buff *skb,

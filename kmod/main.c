@@ -5,7 +5,7 @@
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 
-#include "balance.h"
+#include "choose.h"
 #include "flow.h"
 #include "main.h"
 #include "netns.h"
@@ -19,7 +19,7 @@ static int __init bpflb_init(void)
 	err = bpflb_settings_init();
 	if (err)
 		return err;
-	bpflb_balance_init();
+	bpflb_choose_init();
 	err = bpflb_flow_init();
 	if (err)
 		return err;

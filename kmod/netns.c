@@ -71,7 +71,7 @@ static void readdress(struct work_struct *work)
 		list_for_each_entry(be, &svc->backends, list)
 			moved |= bpflb_backend_is_here(be, &be->cur) != be->here;
 		/* Without memory it stays as it was until the next change. */
-		if (moved && !bpflb_version_build(svc))
+		if (moved && !bpflb_version_build(svc, NULL))
 			bpflb_version_switch(svc);
 	}
 out:

@@ -43,6 +43,7 @@ struct bpflb_net_counters;
  * @n_services: live ones
  * @n_backends: live ones
  * @n_nodes: live ones
+ * @table_bytes: of the tables of all pools
  * @generation: of the configuration
  * @hooks: the netfilter hooks, where they are registered
  * @dying: the namespace ends
@@ -78,6 +79,7 @@ struct bpflb_net {
 	u32 n_services;
 	u32 n_backends;
 	u32 n_nodes;
+	unsigned long table_bytes;
 	u64 generation;
 	struct bpflb_hooks *hooks;
 	bool dying;

@@ -41,7 +41,7 @@ int bpflb_nl_write(struct genl_info *info,
 	mutex_lock(&bn->lock);
 	err = bpflb_txn_enter(bn, info->snd_portid, info->extack);
 	if (!err)
-		err = bpflb_txn_leave(bn, op(bn, info));
+		err = bpflb_txn_leave(bn, op(bn, info), info->extack);
 	mutex_unlock(&bn->lock);
 	return err;
 }

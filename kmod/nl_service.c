@@ -2,6 +2,7 @@
 #include <linux/ctype.h>
 
 #include "frontend.h"
+#include "maglev.h"
 #include "netns.h"
 #include "nl.h"
 #include "service.h"
@@ -22,6 +23,7 @@ const struct nla_policy bpflb_nl_service_policy[BPFLB_SERVICE_A_MAX + 1] = {
 	[BPFLB_SERVICE_A_BYPASS] = NLA_POLICY_MAX(NLA_U8, 1),
 	[BPFLB_SERVICE_A_SOURCES] = NLA_POLICY_MAX(NLA_U8, BPFLB_SOURCES_RULE_MAX),
 	[BPFLB_SERVICE_A_SOURCE] = BPFLB_NL_PREFIX,
+	[BPFLB_SERVICE_A_TABLE_SIZE] = { .type = NLA_U32 },
 };
 
 static bool name_is_good(const char *name)
@@ -173,14 +175,24 @@ static int set_sources(struct bpflb_service *svc, struct genl_info *info)
 	return set_source_ranges(svc, info, nla_get_u8(rule) == BPFLB_SOURCES_DENY);
 }
 
-static void set_conf(struct bpflb_service *svc, struct nlattr **attrs)
+static int set_conf(struct bpflb_service *svc, struct nlattr **attrs,
+		    struct netlink_ext_ack *extack)
 {
+	const struct nlattr *size = attrs[BPFLB_SERVICE_A_TABLE_SIZE];
+
+	if (size && !bpflb_maglev_size_is_good(nla_get_u32(size))) {
+		NL_SET_ERR_MSG_ATTR(extack, size, "a table has 251, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65521 or 131071 entries");
+		return -EINVAL;
+	}
+	if (size)
+		svc->next.table_size = nla_get_u32(size);
 	if (attrs[BPFLB_SERVICE_A_SCHEDULER])
 		svc->next.scheduler = nla_get_u8(attrs[BPFLB_SERVICE_A_SCHEDULER]);
 	if (attrs[BPFLB_SERVICE_A_POLICY])
 		svc->next.policy = nla_get_u8(attrs[BPFLB_SERVICE_A_POLICY]);
 	if (attrs[BPFLB_SERVICE_A_BYPASS])
 		svc->next.bypass = nla_get_u8(attrs[BPFLB_SERVICE_A_BYPASS]);
+	return 0;
 }
 
 static int check_add(struct genl_info *info)
@@ -226,8 +238,8 @@ static int service_add(struct bpflb_net *bn, struct genl_info *info)
 			NL_SET_ERR_MSG(info->extack, "this namespace has all the services it may have");
 		return PTR_ERR(svc);
 	}
-	set_conf(svc, a);
-	return set_frontends(svc, info) ?: set_sources(svc, info);
+	return set_conf(svc, a, info->extack) ?: set_frontends(svc, info) ?:
+	       set_sources(svc, info);
 }
 
 int bpflb_nl_service_add(struct sk_buff *skb, struct genl_info *info)
@@ -248,7 +260,7 @@ static int service_set(struct bpflb_net *bn, struct genl_info *info)
 {
 	struct bpflb_service *svc = service_named(bn, info, true);
 	struct nlattr **a = info->attrs;
-	int err = 0;
+	int err;
 
 	if (IS_ERR(svc))
 		return PTR_ERR(svc);
@@ -258,8 +270,8 @@ static int service_set(struct bpflb_net *bn, struct genl_info *info)
 		return -EOPNOTSUPP;
 	}
 	bpflb_service_touch(svc);
-	set_conf(svc, a);
-	if (a[BPFLB_SERVICE_A_FRONTEND])
+	err = set_conf(svc, a, info->extack);
+	if (!err && a[BPFLB_SERVICE_A_FRONTEND])
 		err = set_frontends(svc, info);
 	return err ?: set_sources(svc, info);
 }
@@ -345,6 +357,7 @@ static int service_fill(struct sk_buff *msg, const struct bpflb_nl_head *head,
 	    nla_put_u8(msg, BPFLB_SERVICE_A_SCHEDULER, conf->scheduler) ||
 	    nla_put_u8(msg, BPFLB_SERVICE_A_POLICY, conf->policy) ||
 	    nla_put_u8(msg, BPFLB_SERVICE_A_BYPASS, conf->bypass) ||
+	    nla_put_u32(msg, BPFLB_SERVICE_A_TABLE_SIZE, conf->table_size) ||
 	    put_frontends(msg, next ? svc->next_fe : svc->cur_fe) ||
 	    put_sources(msg, next ? svc->next_sources : svc->cur_sources) ||
 	    (head->portid && put_state(msg, svc))) {

@@ -3,6 +3,7 @@
 
 #include "backend.h"
 #include "frontend.h"
+#include "maglev.h"
 #include "netns.h"
 #include "service.h"
 #include "sources.h"
@@ -111,7 +112,10 @@ static int service_enter(struct bpflb_net *bn, struct bpflb_service *svc)
  */
 struct bpflb_service *bpflb_service_make(struct bpflb_net *bn, const char *name, u8 proto)
 {
-	static const struct bpflb_service_conf conf = { .bypass = 1 };
+	static const struct bpflb_service_conf conf = {
+		.bypass = 1,
+		.table_size = BPFLB_MAGLEV_SIZE,
+	};
 	struct bpflb_service_key key = { .proto = proto };
 	struct bpflb_service *svc;
 	int err;

@@ -29,6 +29,7 @@ struct bpflb_service_conf {
 	u8 policy;
 	u8 scheduler;
 	u8 bypass;
+	u32 table_size;
 };
 
 /**

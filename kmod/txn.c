@@ -191,7 +191,7 @@ int bpflb_txn_begin(struct bpflb_net *bn, u32 portid, bool replace, struct netli
 }
 
 /* Build what packets will see. Nothing of it is seen yet, and it may fail. */
-static int txn_prepare(struct bpflb_net *bn, bool *changed)
+static int txn_prepare(struct bpflb_net *bn, bool *changed, struct netlink_ext_ack *extack)
 {
 	struct bpflb_txn *txn = &bn->txn;
 	const struct bpflb_node *node;
@@ -213,7 +213,7 @@ static int txn_prepare(struct bpflb_net *bn, bool *changed)
 		live += svc->next_live - svc->live;
 		if (!svc->changed || !svc->next_live)
 			continue;
-		err = bpflb_version_build(svc);
+		err = bpflb_version_build(svc, extack);
 		if (err)
 			return err;
 	}
@@ -284,10 +284,10 @@ static void txn_commit(struct bpflb_net *bn, bool changed)
 	txn_end(bn);
 }
 
-static int txn_finish(struct bpflb_net *bn)
+static int txn_finish(struct bpflb_net *bn, struct netlink_ext_ack *extack)
 {
 	bool changed;
-	int err = txn_prepare(bn, &changed);
+	int err = txn_prepare(bn, &changed, extack);
 
 	if (err)
 		txn_drop(bn);
@@ -300,12 +300,13 @@ static int txn_finish(struct bpflb_net *bn)
  * bpflb_txn_leave() - end an operation that bpflb_txn_enter() has begun
  * @bn: namespace
  * @err: what came of it
+ * @extack: for a sentence
  *
  * Outside of a transaction the operation is one of its own.
  *
- * Context: process, bpflb_net.lock. Return: @err, or the commit's -ENOMEM.
+ * Context: process, bpflb_net.lock. Return: @err, or the commit's.
  */
-int bpflb_txn_leave(struct bpflb_net *bn, int err)
+int bpflb_txn_leave(struct bpflb_net *bn, int err, struct netlink_ext_ack *extack)
 {
 	if (bn->txn.open) {
 		bn->txn.failed |= err < 0;
@@ -315,7 +316,7 @@ int bpflb_txn_leave(struct bpflb_net *bn, int err)
 		txn_drop(bn);
 		return err;
 	}
-	return txn_finish(bn);
+	return txn_finish(bn, extack);
 }
 
 /* Return: 0 if the socket has a transaction open. */
@@ -334,13 +335,13 @@ static int txn_own(struct bpflb_net *bn, u32 portid, struct netlink_ext_ack *ext
  * @extack: for a sentence
  *
  * Context: process, bpflb_net.lock. Return: 0; -ENOENT if the socket has none
- * open; -ECANCELED if it has failed; -ENOMEM, and it is aborted.
+ * open; -ECANCELED if it has failed; -ENOMEM, -ENOSPC or -E2BIG, and it is aborted.
  */
 int bpflb_txn_commit(struct bpflb_net *bn, u32 portid, struct netlink_ext_ack *extack)
 {
 	int err = bpflb_txn_enter(bn, portid, extack) ?: txn_own(bn, portid, extack);
 
-	return err ?: txn_finish(bn);
+	return err ?: txn_finish(bn, extack);
 }
 
 /**

@@ -48,7 +48,7 @@ struct bpflb_txn {
 void bpflb_txn_net_init(struct bpflb_net *bn);
 int bpflb_txn_begin(struct bpflb_net *bn, u32 portid, bool replace, struct netlink_ext_ack *extack);
 int bpflb_txn_enter(struct bpflb_net *bn, u32 portid, struct netlink_ext_ack *extack);
-int bpflb_txn_leave(struct bpflb_net *bn, int err);
+int bpflb_txn_leave(struct bpflb_net *bn, int err, struct netlink_ext_ack *extack);
 int bpflb_txn_commit(struct bpflb_net *bn, u32 portid, struct netlink_ext_ack *extack);
 int bpflb_txn_abort(struct bpflb_net *bn, u32 portid, struct netlink_ext_ack *extack);
 void bpflb_txn_owner_gone(struct bpflb_net *bn, u32 portid);

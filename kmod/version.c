@@ -1,69 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <linux/mm.h>
 #include <linux/slab.h>
 
 #include "backend.h"
 #include "frontend.h"
 #include "netns.h"
+#include "pool.h"
 #include "service.h"
 #include "sources.h"
 #include "version.h"
-
-static enum bpflb_where backend_where(const struct bpflb_backend *be)
-{
-	if (be->next_here)
-		return BPFLB_WHERE_HERE;
-	return be->next.node ? BPFLB_WHERE_NODE : BPFLB_WHERE_PLAIN;
-}
-
-static bool may_be_chosen(const struct bpflb_backend *be, u8 family, enum bpflb_scope scope,
-			  u8 state)
-{
-	return be->next_live && be->next.weight && be->next.state == state &&
-	       be->key.family == family && (scope == BPFLB_SCOPE_CLUSTER || be->next_here);
-}
-
-static u32 pool_count(const struct bpflb_service *svc, u8 family, enum bpflb_scope scope,
-		      u8 state)
-{
-	const struct bpflb_backend *be;
-	u32 n = 0;
-
-	list_for_each_entry(be, &svc->backends, list)
-		n += may_be_chosen(be, family, scope, state);
-	return n;
-}
-
-/* Those that are about to end are still better than nobody. */
-static int pool_fill(struct bpflb_pool *pool, const struct bpflb_service *svc, u8 family,
-		     enum bpflb_scope scope)
-{
-	u8 state = BPFLB_BACKEND_ACTIVE;
-	struct bpflb_backend *be;
-	u64 sum = 0;
-	u32 n;
-
-	n = pool_count(svc, family, scope, state);
-	if (!n) {
-		state = BPFLB_BACKEND_TERMINATING;
-		n = pool_count(svc, family, scope, state);
-	}
-	if (!n)
-		return 0;
-	pool->slot = kvmalloc_array(n, sizeof(*pool->slot) + sizeof(*pool->sum),
-				    GFP_KERNEL_ACCOUNT);
-	if (!pool->slot)
-		return -ENOMEM;
-	pool->sum = (u64 *)(pool->slot + n);
-	list_for_each_entry(be, &svc->backends, list) {
-		if (!may_be_chosen(be, family, scope, state))
-			continue;
-		sum += be->next.weight;
-		pool->slot[pool->n] = (struct bpflb_slot){ be, backend_where(be) };
-		pool->sum[pool->n++] = sum;
-	}
-	return 0;
-}
 
 /* Who may ask, and where the rest may too. */
 static int sources_fill(struct bpflb_version *v, const struct bpflb_service *svc)
@@ -90,7 +34,7 @@ static void version_free(struct bpflb_version *v)
 		return;
 	for (ipv6 = 0; ipv6 < 2; ipv6++)
 		for (scope = 0; scope < BPFLB_SCOPES; scope++)
-			kvfree(v->pool[ipv6][scope].slot);
+			bpflb_pool_free(&v->pool[ipv6][scope]);
 	bpflb_sources_put(v->sources);
 	kfree(v->open);
 	kfree(v);
@@ -101,17 +45,47 @@ static void version_free_rcu(struct rcu_head *rcu)
 	version_free(container_of(rcu, struct bpflb_version, rcu));
 }
 
+/* No packet is going to see it: what its tables take is free for others. */
+static void version_give_back(struct bpflb_net *bn, const struct bpflb_version *v)
+{
+	int ipv6, scope;
+
+	for (ipv6 = 0; v && ipv6 < 2; ipv6++)
+		for (scope = 0; scope < BPFLB_SCOPES; scope++)
+			bn->table_bytes -= bpflb_pool_table_bytes(&v->pool[ipv6][scope]);
+}
+
+static int build_family(struct bpflb_version *v, struct bpflb_service *svc, bool ipv6,
+			struct netlink_ext_ack *extack)
+{
+	struct bpflb_pool *all = &v->pool[ipv6][BPFLB_SCOPE_CLUSTER];
+	struct bpflb_pool *here = &v->pool[ipv6][BPFLB_SCOPE_NODE];
+	u8 family = ipv6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
+	int err;
+
+	err = bpflb_pool_build(all, svc, family, BPFLB_SCOPE_CLUSTER, extack);
+	if (err || v->policy != BPFLB_POLICY_LOCAL)
+		return err;
+	if (!bpflb_pool_is_here(all))
+		return bpflb_pool_build(here, svc, family, BPFLB_SCOPE_NODE, extack);
+	*here = *all;
+	here->borrowed = true;
+	return 0;
+}
+
 /**
  * bpflb_version_build() - make what packets will see after the commit
  * @svc: a service that will be live
+ * @extack: for a sentence, or NULL
  *
- * Context: process, bpflb_net.lock. Return: 0 or -ENOMEM.
+ * Context: process, bpflb_net.lock. Return: 0; -ENOMEM; -ENOSPC or -E2BIG if
+ * there is no room for a table.
  */
-int bpflb_version_build(struct bpflb_service *svc)
+int bpflb_version_build(struct bpflb_service *svc, struct netlink_ext_ack *extack)
 {
 	struct bpflb_version *v;
 	struct bpflb_backend *be;
-	int ipv6, scope;
+	int err;
 
 	list_for_each_entry(be, &svc->backends, list)
 		be->next_here = be->next_live && bpflb_backend_is_here(be, &be->next);
@@ -120,18 +94,12 @@ int bpflb_version_build(struct bpflb_service *svc)
 		return -ENOMEM;
 	v->policy = svc->next.policy;
 	v->scheduler = svc->next.scheduler;
-	if (sources_fill(v, svc))
-		goto err;
-	for (ipv6 = 0; ipv6 < 2; ipv6++)
-		for (scope = 0; scope < BPFLB_SCOPES; scope++)
-			if (pool_fill(&v->pool[ipv6][scope], svc,
-				      ipv6 ? NFPROTO_IPV6 : NFPROTO_IPV4, scope))
-				goto err;
 	svc->next_version = v;
-	return 0;
-err:
-	version_free(v);
-	return -ENOMEM;
+	err = sources_fill(v, svc) ?: build_family(v, svc, false, extack) ?:
+	      build_family(v, svc, true, extack);
+	if (err)
+		bpflb_version_forget(svc);
+	return err;
 }
 
 static void version_replace(struct bpflb_service *svc, struct bpflb_version *new)
@@ -139,6 +107,7 @@ static void version_replace(struct bpflb_service *svc, struct bpflb_version *new
 	struct bpflb_version *old;
 
 	old = rcu_replace_pointer(svc->version, new, lockdep_is_held(&svc->bn->lock));
+	version_give_back(svc->bn, old);
 	if (old)
 		call_rcu(&old->rcu, version_free_rcu);
 }
@@ -175,6 +144,7 @@ void bpflb_version_switch(struct bpflb_service *svc)
  */
 void bpflb_version_forget(struct bpflb_service *svc)
 {
+	version_give_back(svc->bn, svc->next_version);
 	version_free(svc->next_version);
 	svc->next_version = NULL;
 }

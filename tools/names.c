@@ -40,7 +40,10 @@ const char *const backend_state_names[] = {
 CHECK_NAMES(backend_state_names, __BPFLB_BACKEND_STATE_MAX);
 
 const char *const scheduler_names[] = {
-	[BPFLB_SCHEDULER_RANDOM] = "random",
+	[BPFLB_SCHEDULER_RANDOM]	= "random",
+	[BPFLB_SCHEDULER_RR]		= "rr",
+	[BPFLB_SCHEDULER_LC]		= "lc",
+	[BPFLB_SCHEDULER_MAGLEV]	= "maglev",
 	NULL
 };
 CHECK_NAMES(scheduler_names, __BPFLB_SCHEDULER_MAX);

@@ -76,6 +76,7 @@ struct service {
 	struct frontend frontends[BPFLB_FRONTENDS_MAX];
 	unsigned int frontend_count;
 	uint8_t scheduler;
+	uint32_t table_size;
 	uint8_t policy;
 	bool bypass;
 	uint32_t backends;

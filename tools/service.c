@@ -9,10 +9,12 @@
 #define FRONTENDS_SHOWN	3	/* of one service, in a table */
 #define FRONTENDS_ROOM	(FRONTENDS_SHOWN * FRONTEND_ROOM + 16)
 
-#define SERVICE_WORDS	"address, scheduler, policy, bypass, allow, deny"
+#define TABLE_SIZE	16381	/* where nothing is said */
+
+#define SERVICE_WORDS	"address, scheduler, table-size, policy, bypass, allow, deny"
 
 static const char *const service_keywords[] = {
-	"address", "scheduler", "policy", "bypass", "allow", "deny", NULL
+	"address", "scheduler", "table-size", "policy", "bypass", "allow", "deny", NULL
 };
 
 enum {
@@ -21,6 +23,7 @@ enum {
 	SEEN_POLICY = 4,
 	SEEN_BYPASS = 8,
 	SEEN_SOURCES = 16,
+	SEEN_TABLE_SIZE = 32,
 };
 
 static void put_frontend(struct request *request, unsigned int word,
@@ -95,6 +98,19 @@ static int build_sources(struct request *request, struct line *line, unsigned in
 	return args_prefixes(line, sources_names[rule], BPFLB_SOURCES_MAX, put_source, &arg);
 }
 
+/* Which sizes there may be the kernel knows. */
+static int build_table_size(struct request *request, struct line *line, unsigned int *seen)
+{
+	int code = args_once(line, seen, SEEN_TABLE_SIZE);
+	uint64_t size;
+
+	if (!code)
+		code = args_number(line, "table-size", 1, UINT32_MAX, &size);
+	if (!code)
+		request_u32(request, line->next - 1, BPFLB_SERVICE_A_TABLE_SIZE, size);
+	return code;
+}
+
 static int build_keyword(struct request *request, struct line *line, unsigned int *seen)
 {
 	const char *word = line_take(line);
@@ -107,6 +123,8 @@ static int build_keyword(struct request *request, struct line *line, unsigned in
 	if (!strcmp(word, "scheduler"))
 		return build_choice(request, line, seen, SEEN_SCHEDULER, scheduler_names,
 				    BPFLB_SERVICE_A_SCHEDULER);
+	if (!strcmp(word, "table-size"))
+		return build_table_size(request, line, seen);
 	if (!strcmp(word, "policy"))
 		return build_choice(request, line, seen, SEEN_POLICY, policy_names,
 				    BPFLB_SERVICE_A_POLICY);
@@ -190,6 +208,7 @@ void service_decode(const struct nlmsghdr *nlh, struct service *service)
 	service->scheduler = attr_u8(attrs[BPFLB_SERVICE_A_SCHEDULER]);
 	service->policy = attr_u8(attrs[BPFLB_SERVICE_A_POLICY]);
 	service->bypass = attr_u8(attrs[BPFLB_SERVICE_A_BYPASS]);
+	service->table_size = attr_u32(attrs[BPFLB_SERVICE_A_TABLE_SIZE]);
 	service->backends = attr_u32(attrs[BPFLB_SERVICE_A_BACKENDS]);
 	service->backends_local = attr_u32(attrs[BPFLB_SERVICE_A_BACKENDS_LOCAL]);
 	service->sources = attr_u8(attrs[BPFLB_SERVICE_A_SOURCES]);
@@ -240,6 +259,7 @@ void service_json(struct json *json, const char *key, const struct service *serv
 	}
 	json_close(json);
 	json_string(json, "scheduler", name_of(scheduler_names, service->scheduler, room));
+	json_u64(json, "table_size", service->table_size);
 	json_string(json, "policy", name_of(policy_names, service->policy, room));
 	json_bool(json, "bypass", service->bypass);
 	json_string(json, "sources", name_of(sources_names, service->sources, room));
@@ -284,6 +304,9 @@ void service_words(FILE *file, const struct service *service, bool defaults)
 	if (defaults || service->scheduler != BPFLB_SCHEDULER_RANDOM)
 		fprintf(file, " scheduler %s",
 			name_of(scheduler_names, service->scheduler, room));
+	if (service->table_size != TABLE_SIZE ||
+	    (defaults && service->scheduler == BPFLB_SCHEDULER_MAGLEV))
+		fprintf(file, " table-size %u", service->table_size);
 	if (defaults || service->policy != BPFLB_POLICY_CLUSTER)
 		fprintf(file, " policy %s", name_of(policy_names, service->policy, room));
 	if (defaults || !service->bypass)
@@ -427,6 +450,12 @@ static int service_run_list(struct context *context)
 	return code;
 }
 
+#define SCHEDULER_HELP \
+	"New flows go to backends at random, one after the other (rr), to that with\n" \
+	"the fewest flows (lc), or by the client's address and port alike on all nodes\n" \
+	"(maglev, whose table has 251, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65521 or\n" \
+	"131071 entries of 2 bytes; 16381 if not given). The weight counts for all.\n"
+
 #define FRONTEND_HELP \
 	"ADDRESS is 192.0.2.10:443, [2001:db8::1]:443, or nodeport:30022 for every\n" \
 	"address of this node. A service has 64 at most, of either family.\n"
@@ -439,10 +468,11 @@ static int service_run_list(struct context *context)
 static const struct command service_commands[] = {
 	{
 		.verb = "add",
-		.args = "NAME tcp|udp|sctp ADDRESS... [scheduler random] [policy cluster|local]\n"
-			"    [bypass on|off] [allow|deny PREFIX,...]",
+		.args = "NAME tcp|udp|sctp ADDRESS... [scheduler random|rr|lc|maglev]\n"
+			"    [table-size N] [policy cluster|local] [bypass on|off]\n"
+			"    [allow|deny PREFIX,...]",
 		.summary = "make a service",
-		.help = FRONTEND_HELP
+		.help = FRONTEND_HELP SCHEDULER_HELP
 			"With policy local only backends on this node are chosen, and what finds\n"
 			"none is dropped; with cluster, which is the default, any backend is.\n"
 			"With bypass off each packet takes the whole way through the stack.\n"
@@ -452,8 +482,9 @@ static const struct command service_commands[] = {
 	},
 	{
 		.verb = "set",
-		.args = "NAME [address ADDRESS...] [scheduler random] [policy cluster|local]\n"
-			"    [bypass on|off] [allow|deny PREFIX,...]",
+		.args = "NAME [address ADDRESS...] [scheduler random|rr|lc|maglev]\n"
+			"    [table-size N] [policy cluster|local] [bypass on|off]\n"
+			"    [allow|deny PREFIX,...]",
 		.summary = "change a service; what is not mentioned stays as it is",
 		.help = FRONTEND_HELP "Those given here replace all that it had.\n" SOURCES_HELP,
 		.build = service_build_set,

@@ -109,6 +109,18 @@ def sources(s):
         fails(s.say(f"service set web {words}"), USAGE, sentence, word)
 
 
+def schedulers(s):
+    s.do("service add web tcp 192.0.2.10:443")
+    for scheduler in ("random", "rr", "lc", "maglev"):
+        s.do(f"service set web scheduler {scheduler}")
+        web = s.json("service list web")["services"][0]
+        equal((web["scheduler"], web["table_size"]), (scheduler, 16381), "scheduler")
+    s.do("service set web table-size 65521")
+    equal(s.json("service list web")["services"][0]["table_size"], 65521, "table size")
+    saved = s.do("save")
+    check("scheduler maglev table-size 65521" in saved, f"saved: {saved}")
+
+
 def backends(s):
     s.do("node add 192.168.0.11")
     s.do("service add web tcp 192.0.2.10:443")
@@ -241,6 +253,7 @@ def refusals(s):
             ("service add web2 tcp 192.0.2.11:443 192.0.2.11:443 policy local", "192.0.2.11:443"),
             ("service set nobody policy local", "nobody"),
             ("service del nobody", "nobody"),
+            ("service set web scheduler maglev table-size 1000", "1000"),
             ("service list nobody", "nobody"),
             ("stats service nobody", "nobody"),
             ("backend list nobody", "nobody"),
@@ -399,6 +412,7 @@ def tests(_subset):
         ("services", services),
         ("services changed", services_changed),
         ("source ranges of services", sources),
+        ("schedulers", schedulers),
         ("backends", backends),
         ("states of backends", backend_states),
         ("nodes", nodes),

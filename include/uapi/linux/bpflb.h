@@ -153,9 +153,12 @@ enum bpflb_backend_state {
 };
 #define BPFLB_BACKEND_STATE_MAX (__BPFLB_BACKEND_STATE_MAX - 1)
 
-/** enum bpflb_scheduler - how a new flow's backend is chosen */
+/** enum bpflb_scheduler - how a new flow's backend is chosen; all by weight */
 enum bpflb_scheduler {
-	BPFLB_SCHEDULER_RANDOM,		/* weighted */
+	BPFLB_SCHEDULER_RANDOM,
+	BPFLB_SCHEDULER_RR,		/* one after the other, the heavier more often */
+	BPFLB_SCHEDULER_LC,		/* that with the fewest flows for its weight */
+	BPFLB_SCHEDULER_MAGLEV,		/* by the client's address and port: alike on all nodes */
 	__BPFLB_SCHEDULER_MAX,
 };
 #define BPFLB_SCHEDULER_MAX (__BPFLB_SCHEDULER_MAX - 1)
@@ -410,6 +413,7 @@ enum bpflb_service_attr {
 	BPFLB_SERVICE_A_BYPASS,		/* u8, 0 or 1; 1: if the settings allow it too */
 	BPFLB_SERVICE_A_SOURCES,	/* u8, enum bpflb_sources_rule; any */
 	BPFLB_SERVICE_A_SOURCE,		/* prefix, repeated; goes with SOURCES */
+	BPFLB_SERVICE_A_TABLE_SIZE,	/* u32, of maglev, a prime of Cilium's; 16381 */
 	__BPFLB_SERVICE_A_MAX,
 };
 #define BPFLB_SERVICE_A_MAX (__BPFLB_SERVICE_A_MAX - 1)

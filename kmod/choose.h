@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The backend of a new flow, by the service's scheduler. */
+#ifndef _BPFLB_CHOOSE_H
+#define _BPFLB_CHOOSE_H
+
+struct bpflb_pool;
+struct bpflb_slot;
+struct bpflb_tuple;
+struct bpflb_version;
+
+void bpflb_choose_init(void);
+const struct bpflb_slot *bpflb_choose(const struct bpflb_version *v,
+				      const struct bpflb_pool *pool,
+				      const struct bpflb_tuple *t);
+
+#endif
