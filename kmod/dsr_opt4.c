@@ -67,10 +67,19 @@ bool bpflb_note_opt4_quoted(const struct sk_buff *skb, u32 offset, struct bpflb_
 	       note_parse(iph + sizeof(struct iphdr), note);
 }
 
-/* Is there room for a note among the options of an IPv4 header? */
+/**
+ * bpflb_note_opt4_fits() - can the packet get a note?
+ * @skb: the packet
+ *
+ * Not if there is no room among its options, or if it is nearly the largest that
+ * there can be. What a device is to split up has lengths of its own then.
+ */
 bool bpflb_note_opt4_fits(const struct sk_buff *skb)
 {
-	return ip_hdr(skb)->ihl + NOTE_WORDS <= IHL_MAX;
+	const struct iphdr *iph = ip_hdr(skb);
+
+	return iph->ihl + NOTE_WORDS <= IHL_MAX &&
+	       (ntohs(iph->tot_len) + BPFLB_NOTE_OPT4_LEN <= U16_MAX || skb_is_gso(skb));
 }
 
 /* The link layer's header stays right in front of the IPv4 header when that
