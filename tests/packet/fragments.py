@@ -25,6 +25,21 @@ def large(wire, kind, mode=None):
     wire.arrives_in_pieces(want, 1400 + at.note_len if kind is DsrOut else 1400, frame)
 
 
+def largest(wire):
+    """A datagram that is as large as can be with a note, and one byte more."""
+    most = 0xffff - at.note_len - 8 - (at.head if at.family is V4 else 0)
+    talk = DsrOut(wire, "udp").open()
+    link, frame, want = talk.ask(data=bytes(most))
+    for piece in framed(frame, 1400):
+        wire.send(link, piece)
+    wire.arrives_in_pieces(want, 1400 + at.note_len, frame)
+    packet = talk.segment(data=bytes(most + 1))
+    *first, last = pieces(packet, 1400)
+    for piece in first:
+        wire.send(link, from_router(piece))
+    wire.dropped(link, from_router(last), "note-no-room")
+
+
 def tiny(wire):
     """A TCP header in pieces is none before all are there. (In IPv6 its options are the second piece.)"""
     talk = Snat(wire, "tcp").open()
@@ -91,6 +106,7 @@ TESTS = [
     *((f"fragments: {name}: a datagram of 4000 bytes", lambda wire, k=k: large(wire, k))
       for name, k in KINDS.items()),
     ("fragments: hybrid: a datagram of 4000 bytes", lambda wire: large(wire, Snat, "hybrid")),
+    ("fragments: dsr: the largest datagram that can have a note", largest),
     ("fragments: a TCP header in pieces", tiny),
     ("fragments: overlapping", overlapping),
     ("fragments: pieces without the first", later_first),

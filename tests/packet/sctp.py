@@ -160,6 +160,16 @@ def hybrid(wire):
     Association(wire, 26060, "hybrid").open()
 
 
+def unusual(wire):
+    """With IP options, or an IPv6 extension header."""
+    a = Association(wire, 26065).open()
+    data = chunk(DATA, bytes(12) + b"odd", 3)
+    wire.expect("lan", from_router(at.unusual(packet(at.client, at.vip, a.port, 132, data))),
+                to_node(at.unusual(packet(at.n1, at.remote, a.port, 2905, data, ttl=63))))
+    wire.expect("lan", from_node(at.unusual(packet(at.remote, at.n1, 2905, a.port, data))),
+                to_router(at.unusual(packet(at.vip, at.client, 132, a.port, data, ttl=63))))
+
+
 def nonsense(wire):
     """Chunks that make no sense tell nothing, and pass."""
     a = Association(wire, 26070).open()
@@ -213,6 +223,7 @@ TESTS = [
     ("sctp: a wrong CRC stays wrong by the same bits", wrong_crc),
     ("sctp: dsr: a note on INIT, and on all of mid-life", noted),
     ("sctp: dsr: received at the backend's node", received),
+    ("sctp: IP options or an extension header", unusual),
     ("sctp: chunks that make no sense", nonsense),
     ("sctp: an error is about the client's own packet", quoted),
     ("sctp: each state's timeout", expires),
