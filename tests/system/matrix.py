@@ -154,6 +154,7 @@ def refused(m, service, to, want):
     """Each packet is dropped and counted, and nobody hears of it."""
     sock = clients.knock(m.cluster.net, "c0", to, service.proto)
     port = sock.getsockname()[1]
+    sock.close()        # or it would ask again
     sent = []
 
     def counted():
@@ -165,7 +166,6 @@ def refused(m, service, to, want):
     equal([str(p) for p in sent if p.out], [], "packets that went on")
     heard = m.capture.matching(lambda p: p.dst == m.plan.client)
     equal([str(p) for p in heard], [], "packets to the client")
-    sock.close()
     m.check_drops(service, {"no-local-backend": len(sent)})
 
 
