@@ -85,6 +85,11 @@ def shared(wire):
                 wire.expect("lan", from_node(came), to_router(wanted))
                 came, wanted = about_request(first, length, src)
                 wire.expect("lan", from_node(came), to_router(wanted))
+    # of what the service has sent the backend hears as if it were the first's: the way to the client is the same
+    reply = at.ip(src=at.remote, dst=at.client, ttl=60) / TCP(sport=8080, dport=first.port, flags="A") / b"second's"
+    quotes = changed(reply, src=at.n1, sport=30080), changed(reply)
+    wire.expect("lan", from_router(error(at.before, at.n1, bytes(quotes[0]))),
+                to_node(error(at.before, at.remote, bytes(quotes[1]), ttl=59)))
 
 
 def about_reply(talk, length, src=None, **kw):
