@@ -169,20 +169,41 @@ static bool node_may_ask(struct bpflb_net *bn, const struct bpflb_sources *sourc
 	return false;
 }
 
+/* BPFLB_FRONT_* of an address that a packet asks at. */
+static u8 front_flags(const struct bpflb_version *v, const struct bpflb_frontend *fe)
+{
+	u32 i;
+
+	for (i = 0; i < v->n_marked; i++)
+		if (v->marked[i].fe == fe)
+			return v->marked[i].flags;
+	return 0;
+}
+
 /* May the client of a packet ask the service at @fe? */
 static bool may_ask(struct bpflb_net *bn, const struct bpflb_version *v,
 		    const struct bpflb_frontend *fe, const struct bpflb_packet *pkt)
 {
 	const struct bpflb_tuple *t = &pkt->tuple;
-	u32 i;
 
-	if (!v->sources || bpflb_sources_allow(v->sources, t->family, &t->src.addr))
+	if (!v->sources || bpflb_sources_allow(v->sources, t->family, &t->src.addr) ||
+	    front_flags(v, fe) & BPFLB_FRONT_OPEN)
 		return true;
-	for (i = 0; i < v->n_open; i++)
-		if (v->open[i] == fe)
-			return true;
 	return pkt->local_out && bpflb_addr_equal(&t->src.addr, &t->dst.addr) &&
 	       node_may_ask(bn, v->sources, t);
+}
+
+/* Who asks at an external address from this node itself is inside already, and gets
+ * all backends whatever the policy there is.
+ */
+static bool is_local_only(const struct bpflb_version *v, const struct bpflb_frontend *fe,
+			  const struct bpflb_packet *pkt)
+{
+	if (!bpflb_version_has_local(v))
+		return false;
+	if (front_flags(v, fe) & BPFLB_FRONT_INTERNAL)
+		return v->internal_policy == BPFLB_POLICY_LOCAL;
+	return v->policy == BPFLB_POLICY_LOCAL && !pkt->local_out;
 }
 
 /**
@@ -213,7 +234,7 @@ unsigned int bpflb_balance(struct bpflb_net *bn, struct bpflb_frontend *fe, stru
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NO_FLOW);
 	if (!bpflb_version_pool(v, pkt->tuple.family, BPFLB_SCOPE_CLUSTER)->n)
 		return bpflb_reject_no_backend(bn, svc, skb, pkt);
-	pool = bpflb_version_pool(v, pkt->tuple.family, v->policy == BPFLB_POLICY_LOCAL ?
+	pool = bpflb_version_pool(v, pkt->tuple.family, is_local_only(v, fe, pkt) ?
 				  BPFLB_SCOPE_NODE : BPFLB_SCOPE_CLUSTER);
 	if (!pool->n)
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NO_LOCAL_BACKEND);

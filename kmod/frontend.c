@@ -184,7 +184,7 @@ void bpflb_frontends_disown(struct bpflb_service *svc)
  * bpflb_frontends_set() - in the open transaction, new addresses
  * @svc: service, touched
  * @key: the addresses, instead of those it had
- * @open: which of them are for all clients
+ * @flags: BPFLB_FRONT_* of each
  * @n: how many
  * @bad: which one another service has, or is given twice
  *
@@ -192,7 +192,7 @@ void bpflb_frontends_disown(struct bpflb_service *svc)
  * the transaction can only be given up.
  */
 int bpflb_frontends_set(struct bpflb_service *svc, const struct bpflb_frontend_key *key,
-			const bool *open, u32 n, u32 *bad)
+			const u8 *flags, u32 n, u32 *bad)
 {
 	struct bpflb_frontends *new;
 	u32 i;
@@ -212,7 +212,7 @@ int bpflb_frontends_set(struct bpflb_service *svc, const struct bpflb_frontend_k
 			return -EEXIST;
 		frontend_touch(svc->bn, fe);
 		fe->next = svc;
-		new->front[i] = (struct bpflb_front){ fe, open[i] };
+		new->front[i] = (struct bpflb_front){ fe, flags[i] };
 		new->n = i + 1;
 	}
 	return 0;
@@ -226,7 +226,7 @@ bool bpflb_frontends_equal(const struct bpflb_frontends *a, const struct bpflb_f
 	if (!a || !b)
 		return a == b;
 	for (i = 0; i < a->n && i < b->n; i++)
-		if (a->front[i].fe != b->front[i].fe || a->front[i].open != b->front[i].open)
+		if (a->front[i].fe != b->front[i].fe || a->front[i].flags != b->front[i].flags)
 			return false;
 	return a->n == b->n;
 }

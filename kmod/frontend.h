@@ -51,14 +51,18 @@ struct bpflb_frontend {
 	struct bpflb_service *next;
 };
 
+/* Bits of bpflb_front.flags */
+#define BPFLB_FRONT_OPEN	0x01	/* for all clients, whatever the source ranges are */
+#define BPFLB_FRONT_INTERNAL	0x02	/* the internal policy's */
+
 /**
  * struct bpflb_front - one address of a service, as that has it
  * @fe: the address
- * @open: to all clients, whatever the service's source ranges are
+ * @flags: BPFLB_FRONT_*
  */
 struct bpflb_front {
 	struct bpflb_frontend *fe;
-	bool open;
+	u8 flags;
 };
 
 /** struct bpflb_frontends - the addresses of a service, in the user's order */
@@ -81,7 +85,7 @@ struct bpflb_service *bpflb_service_of_note(struct bpflb_net *bn, const struct b
 
 /* The control plane; all with bpflb_net.lock held */
 int bpflb_frontends_set(struct bpflb_service *svc, const struct bpflb_frontend_key *key,
-			const bool *open, u32 n, u32 *bad);
+			const u8 *flags, u32 n, u32 *bad);
 void bpflb_frontends_disown(struct bpflb_service *svc);
 bool bpflb_frontends_equal(const struct bpflb_frontends *a, const struct bpflb_frontends *b);
 void bpflb_frontend_settle(struct bpflb_net *bn, struct bpflb_frontend *fe, bool keep_next);

@@ -12,6 +12,7 @@ static const struct nla_policy frontend_policy[BPFLB_FRONTEND_A_MAX + 1] = {
 	[BPFLB_FRONTEND_A_ADDR] = BPFLB_NL_ADDR,
 	[BPFLB_FRONTEND_A_PORT] = { .type = NLA_U16 },
 	[BPFLB_FRONTEND_A_OPEN] = { .type = NLA_FLAG },
+	[BPFLB_FRONTEND_A_INTERNAL] = { .type = NLA_FLAG },
 };
 
 const struct nla_policy bpflb_nl_service_policy[BPFLB_SERVICE_A_MAX + 1] = {
@@ -24,6 +25,7 @@ const struct nla_policy bpflb_nl_service_policy[BPFLB_SERVICE_A_MAX + 1] = {
 	[BPFLB_SERVICE_A_SOURCES] = NLA_POLICY_MAX(NLA_U8, BPFLB_SOURCES_RULE_MAX),
 	[BPFLB_SERVICE_A_SOURCE] = BPFLB_NL_PREFIX,
 	[BPFLB_SERVICE_A_TABLE_SIZE] = { .type = NLA_U32 },
+	[BPFLB_SERVICE_A_INTERNAL_POLICY] = NLA_POLICY_MAX(NLA_U8, BPFLB_POLICY_MAX),
 };
 
 static bool name_is_good(const char *name)
@@ -57,7 +59,7 @@ struct bpflb_service *bpflb_nl_find_service(struct bpflb_net *bn, const struct n
 }
 
 static int get_frontend(const struct nlattr *nest, u8 proto, struct bpflb_frontend_key *key,
-			bool *open, struct netlink_ext_ack *extack)
+			u8 *flags, struct netlink_ext_ack *extack)
 {
 	struct nlattr *tb[BPFLB_FRONTEND_A_MAX + 1];
 	int err = nla_parse_nested(tb, BPFLB_FRONTEND_A_MAX, nest, frontend_policy, extack);
@@ -66,12 +68,17 @@ static int get_frontend(const struct nlattr *nest, u8 proto, struct bpflb_fronte
 		return err;
 	memset(key, 0, sizeof(*key));
 	key->proto = proto;
-	*open = nla_get_flag(tb[BPFLB_FRONTEND_A_OPEN]);
+	*flags = (tb[BPFLB_FRONTEND_A_OPEN] ? BPFLB_FRONT_OPEN : 0) |
+		 (tb[BPFLB_FRONTEND_A_INTERNAL] ? BPFLB_FRONT_INTERNAL : 0);
 	if (!tb[BPFLB_FRONTEND_A_PORT] || !nla_get_be16(tb[BPFLB_FRONTEND_A_PORT])) {
 		NL_SET_ERR_MSG_ATTR(extack, nest, "a service's address needs a port of 1 to 65535");
 		return -EINVAL;
 	}
 	key->at.port = nla_get_be16(tb[BPFLB_FRONTEND_A_PORT]);
+	if (!tb[BPFLB_FRONTEND_A_ADDR] && *flags & BPFLB_FRONT_INTERNAL) {
+		NL_SET_ERR_MSG_ATTR(extack, nest, "a node port can't be internal");
+		return -EINVAL;
+	}
 	if (!tb[BPFLB_FRONTEND_A_ADDR])
 		return 0;
 	key->family = bpflb_nl_family(tb[BPFLB_FRONTEND_A_ADDR]);
@@ -83,7 +90,7 @@ static int set_frontends(struct bpflb_service *svc, struct genl_info *info)
 {
 	const struct nlattr *attr, *given[BPFLB_FRONTENDS_MAX];
 	struct bpflb_frontend_key *key;
-	bool open[BPFLB_FRONTENDS_MAX];
+	u8 flags[BPFLB_FRONTENDS_MAX];
 	int rem, err = 0;
 	u32 n = 0, bad;
 
@@ -99,12 +106,12 @@ static int set_frontends(struct bpflb_service *svc, struct genl_info *info)
 			err = -E2BIG;
 			goto out;
 		}
-		err = get_frontend(attr, svc->key.proto, &key[n], &open[n], info->extack);
+		err = get_frontend(attr, svc->key.proto, &key[n], &flags[n], info->extack);
 		if (err)
 			goto out;
 		given[n++] = attr;
 	}
-	err = bpflb_frontends_set(svc, key, open, n, &bad);
+	err = bpflb_frontends_set(svc, key, flags, n, &bad);
 	if (err == -EEXIST)
 		NL_SET_ERR_MSG_ATTR(info->extack, given[bad], "a service has this address already");
 out:
@@ -190,6 +197,8 @@ static int set_conf(struct bpflb_service *svc, struct nlattr **attrs,
 		svc->next.scheduler = nla_get_u8(attrs[BPFLB_SERVICE_A_SCHEDULER]);
 	if (attrs[BPFLB_SERVICE_A_POLICY])
 		svc->next.policy = nla_get_u8(attrs[BPFLB_SERVICE_A_POLICY]);
+	if (attrs[BPFLB_SERVICE_A_INTERNAL_POLICY])
+		svc->next.internal_policy = nla_get_u8(attrs[BPFLB_SERVICE_A_INTERNAL_POLICY]);
 	if (attrs[BPFLB_SERVICE_A_BYPASS])
 		svc->next.bypass = nla_get_u8(attrs[BPFLB_SERVICE_A_BYPASS]);
 	return 0;
@@ -308,7 +317,10 @@ static int put_frontends(struct sk_buff *msg, const struct bpflb_frontends *fes)
 			      bpflb_nl_put_addr(msg, BPFLB_FRONTEND_A_ADDR, key->family,
 						&key->at.addr)) ||
 		    nla_put_be16(msg, BPFLB_FRONTEND_A_PORT, key->at.port) ||
-		    (fes->front[i].open && nla_put_flag(msg, BPFLB_FRONTEND_A_OPEN)))
+		    (fes->front[i].flags & BPFLB_FRONT_OPEN &&
+		     nla_put_flag(msg, BPFLB_FRONTEND_A_OPEN)) ||
+		    (fes->front[i].flags & BPFLB_FRONT_INTERNAL &&
+		     nla_put_flag(msg, BPFLB_FRONTEND_A_INTERNAL)))
 			return -EMSGSIZE;
 		nla_nest_end(msg, nest);
 	}
@@ -356,6 +368,7 @@ static int service_fill(struct sk_buff *msg, const struct bpflb_nl_head *head,
 	    nla_put_u8(msg, BPFLB_SERVICE_A_PROTO, svc->key.proto) ||
 	    nla_put_u8(msg, BPFLB_SERVICE_A_SCHEDULER, conf->scheduler) ||
 	    nla_put_u8(msg, BPFLB_SERVICE_A_POLICY, conf->policy) ||
+	    nla_put_u8(msg, BPFLB_SERVICE_A_INTERNAL_POLICY, conf->internal_policy) ||
 	    nla_put_u8(msg, BPFLB_SERVICE_A_BYPASS, conf->bypass) ||
 	    nla_put_u32(msg, BPFLB_SERVICE_A_TABLE_SIZE, conf->table_size) ||
 	    put_frontends(msg, next ? svc->next_fe : svc->cur_fe) ||

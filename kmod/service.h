@@ -27,6 +27,7 @@ struct bpflb_service_key {
 /** struct bpflb_service_conf - what SERVICE_SET can change, but for frontends */
 struct bpflb_service_conf {
 	u8 policy;
+	u8 internal_policy;
 	u8 scheduler;
 	u8 bypass;
 	u32 table_size;

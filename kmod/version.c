@@ -9,20 +9,19 @@
 #include "sources.h"
 #include "version.h"
 
-/* Who may ask, and where the rest may too. */
-static int sources_fill(struct bpflb_version *v, const struct bpflb_service *svc)
+/* The addresses that are not as all are, where that makes a difference. */
+static int marked_fill(struct bpflb_version *v, const struct bpflb_service *svc)
 {
 	u32 i, n = svc->next_fe ? svc->next_fe->n : 0;
 
-	if (!svc->next_sources)
+	if (!v->sources && !bpflb_version_has_local(v))
 		return 0;
-	v->open = kcalloc(n, sizeof(*v->open), GFP_KERNEL_ACCOUNT);
-	if (!v->open)
+	v->marked = kcalloc(n, sizeof(*v->marked), GFP_KERNEL_ACCOUNT);
+	if (!v->marked)
 		return -ENOMEM;
 	for (i = 0; i < n; i++)
-		if (svc->next_fe->front[i].open)
-			v->open[v->n_open++] = svc->next_fe->front[i].fe;
-	v->sources = bpflb_sources_get(svc->next_sources);
+		if (svc->next_fe->front[i].flags)
+			v->marked[v->n_marked++] = svc->next_fe->front[i];
 	return 0;
 }
 
@@ -36,7 +35,7 @@ static void version_free(struct bpflb_version *v)
 		for (scope = 0; scope < BPFLB_SCOPES; scope++)
 			bpflb_pool_free(&v->pool[ipv6][scope]);
 	bpflb_sources_put(v->sources);
-	kfree(v->open);
+	kfree(v->marked);
 	kfree(v);
 }
 
@@ -64,7 +63,7 @@ static int build_family(struct bpflb_version *v, struct bpflb_service *svc, bool
 	int err;
 
 	err = bpflb_pool_build(all, svc, family, BPFLB_SCOPE_CLUSTER, extack);
-	if (err || v->policy != BPFLB_POLICY_LOCAL)
+	if (err || !bpflb_version_has_local(v))
 		return err;
 	if (!bpflb_pool_is_here(all))
 		return bpflb_pool_build(here, svc, family, BPFLB_SCOPE_NODE, extack);
@@ -93,9 +92,11 @@ int bpflb_version_build(struct bpflb_service *svc, struct netlink_ext_ack *extac
 	if (!v)
 		return -ENOMEM;
 	v->policy = svc->next.policy;
+	v->internal_policy = svc->next.internal_policy;
 	v->scheduler = svc->next.scheduler;
+	v->sources = bpflb_sources_get(svc->next_sources);
 	svc->next_version = v;
-	err = sources_fill(v, svc) ?: build_family(v, svc, false, extack) ?:
+	err = marked_fill(v, svc) ?: build_family(v, svc, false, extack) ?:
 	      build_family(v, svc, true, extack);
 	if (err)
 		bpflb_version_forget(svc);

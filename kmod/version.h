@@ -9,7 +9,7 @@
 
 #include "pool.h"
 
-struct bpflb_frontend;
+struct bpflb_front;
 struct bpflb_service;
 struct bpflb_sources;
 struct netlink_ext_ack;
@@ -18,21 +18,29 @@ struct netlink_ext_ack;
  * struct bpflb_version - what a packet sees of a service; immutable but for @turn
  * @rcu: to free it
  * @policy: enum bpflb_policy
+ * @internal_policy: the same, at internal addresses
  * @scheduler: enum bpflb_scheduler
- * @n_open: how many @open
+ * @n_marked: how many @marked
  * @sources: who may ask, a reference; NULL: everybody
- * @open: where everybody may, if there are @sources
+ * @marked: addresses that have flags, if these matter here
  * @pool: of IPv4 and of IPv6, by enum bpflb_scope
  */
 struct bpflb_version {
 	struct rcu_head rcu;
 	u8 policy;
+	u8 internal_policy;
 	u8 scheduler;
-	u16 n_open;
+	u16 n_marked;
 	struct bpflb_sources *sources;
-	const struct bpflb_frontend **open;
+	struct bpflb_front *marked;
 	struct bpflb_pool pool[2][BPFLB_SCOPES];
 };
+
+/* Is there an address where only backends on this node answer? */
+static inline bool bpflb_version_has_local(const struct bpflb_version *v)
+{
+	return v->policy == BPFLB_POLICY_LOCAL || v->internal_policy == BPFLB_POLICY_LOCAL;
+}
 
 /* A packet is sent to a backend of its own family. */
 static inline const struct bpflb_pool *bpflb_version_pool(const struct bpflb_version *v, u8 family,

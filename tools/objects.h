@@ -78,6 +78,7 @@ struct service {
 	uint8_t scheduler;
 	uint32_t table_size;
 	uint8_t policy;
+	uint8_t internal_policy;
 	bool bypass;
 	uint32_t backends;
 	uint32_t backends_local;

@@ -9,6 +9,7 @@
 
 #define NODEPORT "nodeport:"
 #define OPEN "open:"
+#define INTERNAL "internal:"
 
 static bool is_digit(char c)
 {
@@ -121,7 +122,8 @@ static bool skip(const char **word, const char *begin)
 }
 
 /**
- * parse_frontend - as parse_endpoint(), or nodeport:30022, and open: before either
+ * parse_frontend - as parse_endpoint(), also with internal: before it, or nodeport:30022;
+ *	and open: before each
  * @word: the word
  * @frontend: the result
  *
@@ -130,7 +132,8 @@ static bool skip(const char **word, const char *begin)
 bool parse_frontend(const char *word, struct frontend *frontend)
 {
 	frontend->open = skip(&word, OPEN);
-	if (!skip(&word, NODEPORT))
+	frontend->internal = skip(&word, INTERNAL);
+	if (frontend->internal || !skip(&word, NODEPORT))
 		return parse_endpoint(word, &frontend->at);
 	frontend->at.address.length = 0;
 	return parse_port(word, &frontend->at.port);
@@ -353,7 +356,8 @@ const char *format_frontend(const struct frontend *frontend, char text[FRONTEND_
 {
 	char endpoint[ENDPOINT_ROOM];
 
-	snprintf(text, FRONTEND_ROOM, "%s%s", frontend->open ? OPEN : "",
+	snprintf(text, FRONTEND_ROOM, "%s%s%s", frontend->open ? OPEN : "",
+		 frontend->internal ? INTERNAL : "",
 		 format_endpoint(&frontend->at, endpoint));
 	return text;
 }

@@ -31,10 +31,12 @@ struct endpoint {
  * struct frontend - where a service is asked
  * @at: the address and port
  * @open: everybody may ask there
+ * @internal: it is the internal policy's
  */
 struct frontend {
 	struct endpoint at;
 	bool open;
+	bool internal;
 };
 
 /**
@@ -49,7 +51,7 @@ struct prefix {
 
 #define ADDRESS_ROOM	INET6_ADDRSTRLEN
 #define ENDPOINT_ROOM	(INET6_ADDRSTRLEN + 16)
-#define FRONTEND_ROOM	(ENDPOINT_ROOM + 8)
+#define FRONTEND_ROOM	(ENDPOINT_ROOM + 16)
 #define PREFIX_ROOM	(INET6_ADDRSTRLEN + 4)
 #define QUANTITY_ROOM	32
 

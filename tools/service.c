@@ -11,10 +11,12 @@
 
 #define TABLE_SIZE	16381	/* where nothing is said */
 
-#define SERVICE_WORDS	"address, scheduler, table-size, policy, bypass, allow, deny"
+#define SERVICE_WORDS	\
+	"address, scheduler, table-size, policy, internal-policy, bypass, allow, deny"
 
 static const char *const service_keywords[] = {
-	"address", "scheduler", "table-size", "policy", "bypass", "allow", "deny", NULL
+	"address", "scheduler", "table-size", "policy", "internal-policy", "bypass", "allow", "deny",
+	NULL
 };
 
 enum {
@@ -24,6 +26,7 @@ enum {
 	SEEN_BYPASS = 8,
 	SEEN_SOURCES = 16,
 	SEEN_TABLE_SIZE = 32,
+	SEEN_INTERNAL_POLICY = 64,
 };
 
 static void put_frontend(struct request *request, unsigned int word,
@@ -36,6 +39,8 @@ static void put_frontend(struct request *request, unsigned int word,
 	request_port(request, word, BPFLB_FRONTEND_A_PORT, frontend->at.port);
 	if (frontend->open)
 		request_flag(request, word, BPFLB_FRONTEND_A_OPEN);
+	if (frontend->internal)
+		request_flag(request, word, BPFLB_FRONTEND_A_INTERNAL);
 	request_nest_end(request, nest);
 }
 
@@ -128,6 +133,9 @@ static int build_keyword(struct request *request, struct line *line, unsigned in
 	if (!strcmp(word, "policy"))
 		return build_choice(request, line, seen, SEEN_POLICY, policy_names,
 				    BPFLB_SERVICE_A_POLICY);
+	if (!strcmp(word, "internal-policy"))
+		return build_choice(request, line, seen, SEEN_INTERNAL_POLICY, policy_names,
+				    BPFLB_SERVICE_A_INTERNAL_POLICY);
 	if (!strcmp(word, "bypass"))
 		return build_choice(request, line, seen, SEEN_BYPASS, switch_names,
 				    BPFLB_SERVICE_A_BYPASS);
@@ -207,6 +215,7 @@ void service_decode(const struct nlmsghdr *nlh, struct service *service)
 	service->proto = attr_u8(attrs[BPFLB_SERVICE_A_PROTO]);
 	service->scheduler = attr_u8(attrs[BPFLB_SERVICE_A_SCHEDULER]);
 	service->policy = attr_u8(attrs[BPFLB_SERVICE_A_POLICY]);
+	service->internal_policy = attr_u8(attrs[BPFLB_SERVICE_A_INTERNAL_POLICY]);
 	service->bypass = attr_u8(attrs[BPFLB_SERVICE_A_BYPASS]);
 	service->table_size = attr_u32(attrs[BPFLB_SERVICE_A_TABLE_SIZE]);
 	service->backends = attr_u32(attrs[BPFLB_SERVICE_A_BACKENDS]);
@@ -225,6 +234,7 @@ void service_decode(const struct nlmsghdr *nlh, struct service *service)
 		attr_address(inner[BPFLB_FRONTEND_A_ADDR], &frontend->at.address);
 		frontend->at.port = attr_port(inner[BPFLB_FRONTEND_A_PORT]);
 		frontend->open = inner[BPFLB_FRONTEND_A_OPEN];
+		frontend->internal = inner[BPFLB_FRONTEND_A_INTERNAL];
 	}
 }
 
@@ -255,12 +265,15 @@ void service_json(struct json *json, const char *key, const struct service *serv
 		json_u64(json, "port", frontend->at.port);
 		json_bool(json, "nodeport", nodeport);
 		json_bool(json, "open", frontend->open);
+		json_bool(json, "internal", frontend->internal);
 		json_close(json);
 	}
 	json_close(json);
 	json_string(json, "scheduler", name_of(scheduler_names, service->scheduler, room));
 	json_u64(json, "table_size", service->table_size);
 	json_string(json, "policy", name_of(policy_names, service->policy, room));
+	json_string(json, "internal_policy",
+		    name_of(policy_names, service->internal_policy, room));
 	json_bool(json, "bypass", service->bypass);
 	json_string(json, "sources", name_of(sources_names, service->sources, room));
 	json_open(json, "source_ranges", '[');
@@ -309,6 +322,9 @@ void service_words(FILE *file, const struct service *service, bool defaults)
 		fprintf(file, " table-size %u", service->table_size);
 	if (defaults || service->policy != BPFLB_POLICY_CLUSTER)
 		fprintf(file, " policy %s", name_of(policy_names, service->policy, room));
+	if (defaults || service->internal_policy != BPFLB_POLICY_CLUSTER)
+		fprintf(file, " internal-policy %s",
+			name_of(policy_names, service->internal_policy, room));
 	if (defaults || !service->bypass)
 		fprintf(file, " bypass %s", switch_names[service->bypass]);
 	write_sources(file, service, defaults);
@@ -458,7 +474,14 @@ static int service_run_list(struct context *context)
 
 #define FRONTEND_HELP \
 	"ADDRESS is 192.0.2.10:443, [2001:db8::1]:443, or nodeport:30022 for every\n" \
-	"address of this node. A service has 64 at most, of either family.\n"
+	"address of this node. A service has 64 at most, of either family. An address\n" \
+	"with internal: before it is the cluster's own (a ClusterIP).\n"
+
+#define POLICY_HELP \
+	"With policy local only backends on this node are chosen, and what finds\n" \
+	"none is dropped; with cluster, which is the default, any backend is. Who asks\n" \
+	"from this node itself gets any in either case. At an ADDRESS with internal:\n" \
+	"before it internal-policy holds instead, for all alike.\n"
 
 #define SOURCES_HELP \
 	"With allow or deny, and prefixes such as 10.0.0.0/8,2001:db8::/32, only some\n" \
@@ -469,12 +492,10 @@ static const struct command service_commands[] = {
 	{
 		.verb = "add",
 		.args = "NAME tcp|udp|sctp ADDRESS... [scheduler random|rr|lc|maglev]\n"
-			"    [table-size N] [policy cluster|local] [bypass on|off]\n"
-			"    [allow|deny PREFIX,...]",
+			"    [table-size N] [policy cluster|local]\n"
+			"    [internal-policy cluster|local] [bypass on|off] [allow|deny PREFIX,...]",
 		.summary = "make a service",
-		.help = FRONTEND_HELP SCHEDULER_HELP
-			"With policy local only backends on this node are chosen, and what finds\n"
-			"none is dropped; with cluster, which is the default, any backend is.\n"
+		.help = FRONTEND_HELP SCHEDULER_HELP POLICY_HELP
 			"With bypass off each packet takes the whole way through the stack.\n"
 			SOURCES_HELP,
 		.build = service_build_add,
@@ -483,8 +504,8 @@ static const struct command service_commands[] = {
 	{
 		.verb = "set",
 		.args = "NAME [address ADDRESS...] [scheduler random|rr|lc|maglev]\n"
-			"    [table-size N] [policy cluster|local] [bypass on|off]\n"
-			"    [allow|deny PREFIX,...]",
+			"    [table-size N] [policy cluster|local]\n"
+			"    [internal-policy cluster|local] [bypass on|off] [allow|deny PREFIX,...]",
 		.summary = "change a service; what is not mentioned stays as it is",
 		.help = FRONTEND_HELP "Those given here replace all that it had.\n" SOURCES_HELP,
 		.build = service_build_set,

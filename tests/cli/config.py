@@ -46,9 +46,9 @@ def services(s):
     equal([web[key] for key in ("proto", "scheduler", "policy", "backends", "backends_local")],
           ["tcp", "random", "local", 0, 0], "web")
     equal(web["frontends"], [
-        {"address": "192.0.2.10", "port": 443, "nodeport": False, "open": False},
-        {"address": "192.0.2.11", "port": 443, "nodeport": False, "open": False},
-        {"address": None, "port": 30022, "nodeport": True, "open": False}], "addresses")
+        {"address": "192.0.2.10", "port": 443, "nodeport": False, "open": False, "internal": False},
+        {"address": "192.0.2.11", "port": 443, "nodeport": False, "open": False, "internal": False},
+        {"address": None, "port": 30022, "nodeport": True, "open": False, "internal": False}], "addresses")
     equal(set(web["counters"]), {"flows", "packets_in", "bytes_in", "packets_out", "bytes_out",
                                  "drops"}, "counters")
     equal(listed["a/b:c.d_e-f"]["policy"], "cluster", "default policy")
@@ -77,6 +77,29 @@ def services_changed(s):
     s.do("service del web")
     equal(s.json("service list")["services"], [], "services")
     equal(s.json("backend list")["backends"], [], "backends of a service that is gone")
+
+
+def internal_policy(s):
+    def shown():
+        web = s.json("service list web")["services"][0]
+        return web["policy"], web["internal_policy"], [f["internal"] for f in web["frontends"]]
+    s.do("service add web tcp 192.0.2.10:80 internal:10.96.0.1:80 open:internal:[2001:db8::1]:80 nodeport:30022")
+    equal(shown(), ("cluster", "cluster", [False, True, True, False]), "as added")
+    s.do("service set web internal-policy local")
+    equal(shown()[:2], ("cluster", "local"), "the other policy stays")
+    saved = s.do("save")
+    equal(saved, "service add web tcp 192.0.2.10:80 internal:10.96.0.1:80 open:internal:[2001:db8::1]:80 "
+          "nodeport:30022 internal-policy local\n", "saved")
+    generation = s.generation()
+    works(lbadm("-n", s.name, "apply", "-", stdin=saved))
+    equal(s.generation(), generation, "generation after no change")
+    s.do("service set web address 192.0.2.10:80 10.96.0.1:80")
+    equal(shown(), ("cluster", "local", [False, False]), "the address is not internal any more")
+    equal(s.generation(), generation + 1, "generation after that")
+    fails(s.say("service set web address internal:nodeport:30022"), USAGE, "is no address of a service",
+          "internal:nodeport:30022")
+    fails(s.say("service set web internal-policy here"), USAGE,
+          "'here' is no internal-policy; valid: cluster, local", "here")
 
 
 def sources(s):
@@ -411,6 +434,7 @@ def tests(_subset):
         ("status", status),
         ("services", services),
         ("services changed", services_changed),
+        ("internal addresses and their policy", internal_policy),
         ("source ranges of services", sources),
         ("schedulers", schedulers),
         ("backends", backends),

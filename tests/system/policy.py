@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Which of a service's backends may answer whom, and whom they see."""
+import contextlib
 import functools
+import itertools
 import socket
 
 from net import clients, ns
@@ -46,9 +48,14 @@ class State:
     def ask(self, proto, place="c0", to=None, **kw):
         return ASK[proto](self.cluster.net, place, to or (self.vip, PORT), **kw)
 
-    def who(self, proto, place="c0", to=None, enough=16):
-        """Who answers, of so many that are asked; with two to choose from, each is met all but surely."""
-        return {self.ask(proto, place, to).name for _ in range(enough)}
+    def answers(self, proto, want, what, place="c0", to=None):
+        """All of @want answer if it is asked often enough, and nobody else does."""
+        met = set()
+        for n in range(64):
+            met.add(self.ask(proto, place, to).name)
+            if n >= 3 and met == want:
+                return
+        equal(met, want, f"who answers {proto} from {place}, {what}")
 
     def refused(self, proto, place="c0", to=None):
         """At once: an ICMP error tells that there is nobody."""
@@ -78,7 +85,7 @@ def terminating(state):
             s.apply(backends, words)
             for proto in ASK:
                 for front in "vip", "nodeport":
-                    equal(s.who(proto, to=s.front(front)), want, f"who answers {proto}, {words}, of {backends}")
+                    s.answers(proto, want, f"{words}, of {backends}", to=s.front(front))
 
 
 def terminating_alone(state):
@@ -102,7 +109,49 @@ def terminating_and_ready(state):
         for there in tcp, udp:
             equal({there.ask().name for _ in range(3)}, {"p11"}, "who answers whom it has answered before")
         for proto in ASK:
-            equal(s.who(proto, enough=5), {"p21"}, f"who answers new {proto}")
+            s.answers(proto, {"p21"}, "new ones")
+
+
+INTERNAL = 90       # the port of an internal address
+
+HERE, NOBODY = {"p11"}, None
+
+
+def fronts(s):
+    """One external, one internal, and a node port."""
+    return f"{s.fronts()} internal:{endpoint(s.vip, INTERNAL)}"
+
+
+def dropped(s, proto, place, to):
+    """It is not answered, and it is counted. No client is told, but a program of the node is by its system call."""
+    before = s.cluster.drops("n1").get("no-local-backend", 0)
+    with contextlib.suppress(PermissionError):
+        clients.knock(s.cluster.net, place, to, proto).close()
+    eventually(lambda: s.cluster.drops("n1").get("no-local-backend", 0) > before,
+               f"no-local-backend counted, {proto} from {place} to {to}")
+
+
+def asked(s, proto, place, front, want):
+    to = (s.vip, INTERNAL) if front == "internal" else s.front(front)
+    if want is NOBODY:
+        dropped(s, proto, place, to)
+    else:
+        s.answers(proto, want, f"at {to}", place, to)
+
+
+def policies(state, mode):
+    """Each of its own: who asks at an external address, and who asks at an internal one."""
+    s = state()
+    for backends, here in (({"p11": "", "p21": ""}, HERE), ({"p22": "", "p21": ""}, NOBODY)):
+        everywhere = set(backends)
+        for policy, internal in itertools.product(("cluster", "local"), repeat=2):
+            s.apply(backends, f"policy {policy} internal-policy {internal}", f"mode {mode}", fronts=fronts(s))
+            for proto in ASK:
+                for front in "vip", "nodeport":
+                    asked(s, proto, "c0", front, here if policy == "local" else everywhere)
+                    asked(s, proto, "n1", front, everywhere)
+                for place in "c0", "p12", "n1":
+                    asked(s, proto, place, "internal", here if internal == "local" else everywhere)
 
 
 BRIDGED = "pb"
@@ -195,6 +244,8 @@ def tests(subset):
         cases = [("terminating backends serve where no other does", terminating),
                  ("backends that do not serve are never used", terminating_alone),
                  ("terminating: flows stay, new ones go to a ready backend", terminating_and_ready)]
+        cases += [(f"{mode}: external and internal policy", functools.partial(policies, mode=mode))
+                  for mode in ("snat", "dsr", "hybrid")]
         cases += [(f"{mode}: hairpin by {how}", functools.partial(hairpin, mode=mode, bridge=how == "bridge"))
                   for mode in ("snat", "dsr", "hybrid") for how in ("veth", "bridge")]
         if subset:

@@ -314,6 +314,17 @@ static void decoding(void **state)
 	assert_string_equal(format_prefix(&service.ranges[1], text), "2001:db8::/33");
 	assert_string_equal(format_prefix(&service.ranges[2], text), "10.9.9.9/32");
 	assert_int_equal(service.policy, BPFLB_POLICY_LOCAL);
+	assert_int_equal(service.internal_policy, BPFLB_POLICY_CLUSTER);
+
+	builds("service add web tcp open:internal:10.96.0.1:80 internal:[2001:db8::1]:80 "
+	       "internal-policy local", BPFLB_CMD_SERVICE_ADD);
+	service_decode(nlmsg_hdr(request.msg), &service);
+	assert_string_equal(format_frontend(&service.frontends[0], text),
+			    "open:internal:10.96.0.1:80");
+	assert_string_equal(format_frontend(&service.frontends[1], text),
+			    "internal:[2001:db8::1]:80");
+	assert_int_equal(service.policy, BPFLB_POLICY_CLUSTER);
+	assert_int_equal(service.internal_policy, BPFLB_POLICY_LOCAL);
 
 	builds("backend add web [2001:db8::2]:80 node 10.0.0.1 weight 9", BPFLB_CMD_BACKEND_ADD);
 	backend_decode(nlmsg_hdr(request.msg), &backend);

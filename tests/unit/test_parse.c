@@ -93,6 +93,15 @@ static void frontends_and_hosts(void **state)
 	assert_true(parse_frontend("open:[2001:db8::1]:80", &frontend));
 	assert_int_equal(frontend.at.address.length, 16);
 	assert_true(frontend.open);
+	assert_false(frontend.internal);
+	assert_true(parse_frontend("internal:10.0.0.1:80", &frontend));
+	assert_true(frontend.internal);
+	assert_false(frontend.open);
+	assert_true(parse_frontend("open:internal:[2001:db8::1]:80", &frontend));
+	assert_true(frontend.internal);
+	assert_true(frontend.open);
+	assert_false(parse_frontend("internal:nodeport:30022", &frontend));
+	assert_false(parse_frontend("internal:10.0.0.1", &frontend));
 	assert_false(parse_frontend("nodeport:", &frontend));
 	assert_false(parse_frontend("nodeport:0", &frontend));
 	assert_false(parse_frontend("nodeport", &frontend));

@@ -121,10 +121,14 @@ enum bpflb_mode_origin {
 };
 
 /**
- * enum bpflb_policy - a service's external traffic policy
+ * enum bpflb_policy - which backends answer: BPFLB_SERVICE_A_POLICY for who asks at a
+ *	service's external addresses and node ports, BPFLB_SERVICE_A_INTERNAL_POLICY
+ *	for who asks at those that are INTERNAL
+ *
  * @BPFLB_POLICY_CLUSTER: all backends
  * @BPFLB_POLICY_LOCAL: backends on this node only, source address kept; where
- *	there is none the packet is dropped and counted
+ *	there is none the packet is dropped and counted. This node itself, asking at
+ *	an external address, gets all backends
  */
 enum bpflb_policy {
 	BPFLB_POLICY_CLUSTER,
@@ -366,6 +370,9 @@ enum bpflb_frontend_attr {
 	BPFLB_FRONTEND_A_ADDR,		/* address */
 	BPFLB_FRONTEND_A_PORT,		/* be16, not 0 */
 	BPFLB_FRONTEND_A_OPEN,		/* flag: everybody may ask here, whatever SOURCES says */
+	BPFLB_FRONTEND_A_INTERNAL,	/* flag: the cluster's own, so INTERNAL_POLICY holds;
+					 * not without ADDR
+					 */
 	__BPFLB_FRONTEND_A_MAX,
 };
 #define BPFLB_FRONTEND_A_MAX (__BPFLB_FRONTEND_A_MAX - 1)
@@ -414,6 +421,7 @@ enum bpflb_service_attr {
 	BPFLB_SERVICE_A_SOURCES,	/* u8, enum bpflb_sources_rule; any */
 	BPFLB_SERVICE_A_SOURCE,		/* prefix, repeated; goes with SOURCES */
 	BPFLB_SERVICE_A_TABLE_SIZE,	/* u32, of maglev, a prime of Cilium's; 16381 */
+	BPFLB_SERVICE_A_INTERNAL_POLICY,	/* u8, enum bpflb_policy; cluster */
 	__BPFLB_SERVICE_A_MAX,
 };
 #define BPFLB_SERVICE_A_MAX (__BPFLB_SERVICE_A_MAX - 1)
