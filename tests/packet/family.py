@@ -203,19 +203,32 @@ def with_extension(packet, kind, rest):
     return raw[:4] + struct.pack("!HBB", length, kind, raw[7]) + raw[8:40] + raw[6:7] + rest + raw[40:]
 
 
+def _extensions_end(raw):
+    """IPv6: where the byte is that says what follows the extension headers, and where that begins."""
+    kind_at, where = 6, 40
+    while raw[kind_at] in (HOP, ROUTING, OPTIONS):
+        kind_at, where = where, where + (raw[where + 1] + 1) * 8
+    return kind_at, where
+
+
 def with_fragment(packet, offset, more, ident, data=None):
-    """IPv6: a piece of @packet, @data of it, from @offset on."""
-    head = with_extension(packet, FRAGMENT, struct.pack("!BHI", 0, offset | more, ident))[:48]
-    data = bytes(packet)[40:] if data is None else data
-    return head[:4] + (8 + len(data)).to_bytes(2, "big") + head[6:] + data
+    """IPv6: a piece of @packet, @data of it, from @offset on; all its headers are before that."""
+    raw = bytes(packet)
+    kind_at, where = _extensions_end(raw)
+    data = raw[where:] if data is None else data
+    head = raw[:kind_at] + bytes([FRAGMENT]) + raw[kind_at + 1:where]
+    return head[:4] + (where - 40 + 8 + len(data)).to_bytes(2, "big") + head[6:] + \
+        struct.pack("!BBHI", raw[kind_at], 0, offset | more, ident) + data
 
 
 def pieces(packet, size, ident=0x77):
-    """The fragments, as packets, that @packet goes in where @size bytes fit; IPv6: without a note."""
-    size = (size - at.head - (8 if at.family is V6 else 0)) // 8 * 8
+    """The fragments, as packets, that @packet goes in where @size bytes fit."""
+    raw = bytes(packet)
+    head = (raw[0] & 15) * 4 if at.family is V4 else _extensions_end(raw)[1]
+    size = (size - head - (8 if at.family is V6 else 0)) // 8 * 8
     if at.family is V4:
         return [parsed(bytes(p)) for p in fragment(packet, size)]
-    data = bytes(packet)[40:]
+    data = raw[head:]
     return [parsed(with_fragment(packet, n, n + size < len(data), ident, data[n:n + size]))
             for n in range(0, len(data), size)]
 
@@ -227,9 +240,7 @@ def piece_read(raw):
         frag = int.from_bytes(raw[6:8], "big")
         head = raw[:2] + b"\0\0" + raw[4:6] + (frag & 0x4000).to_bytes(2, "big") + raw[8:10] + b"\0\0"
         return head + raw[12:length], (frag & 0x1fff) * 8, bool(frag & 0x2000), raw[length:], None
-    kind_at, where = 6, 40
-    while raw[kind_at] in (HOP, ROUTING, OPTIONS):
-        kind_at, where = where, where + (raw[where + 1] + 1) * 8
+    kind_at, where = _extensions_end(raw)
     head = bytearray(raw[:4] + b"\0\0" + raw[6:where])
     if raw[kind_at] != FRAGMENT:
         return bytes(head), 0, False, raw[where:], None
