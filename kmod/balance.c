@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/random.h>
 
+#include "affinity.h"
 #include "backend.h"
 #include "balance.h"
 #include "choose.h"
@@ -238,7 +239,8 @@ unsigned int bpflb_balance(struct bpflb_net *bn, struct bpflb_frontend *fe, stru
 				  BPFLB_SCOPE_NODE : BPFLB_SCOPE_CLUSTER);
 	if (!pool->n)
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NO_LOCAL_BACKEND);
-	slot = bpflb_choose(v, pool, &pkt->tuple);
+	slot = v->affinity ? bpflb_affinity_choose(bn, svc, v, pool, &pkt->tuple) :
+			     bpflb_choose(v, pool, &pkt->tuple);
 	reason = make_flow(bn, slot->be, pkt, flow_kind(bn, slot, pkt), &m);
 	if (reason != BPFLB_NO_DROP)
 		return bpflb_drop(bn, svc, skb, reason);

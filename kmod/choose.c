@@ -71,6 +71,11 @@ static u32 least_connections(const struct bpflb_pool *pool)
 	return best;
 }
 
+static u32 by_tuple(const struct bpflb_pool *pool, const struct bpflb_tuple *t, bool any_port)
+{
+	return pool->table[bpflb_maglev_hash(t, any_port) % pool->table_size];
+}
+
 /**
  * bpflb_choose() - a backend for a new flow
  * @v: what the packet sees of the service
@@ -89,7 +94,7 @@ const struct bpflb_slot *bpflb_choose(const struct bpflb_version *v,
 	case BPFLB_SCHEDULER_LC:
 		return &pool->slot[least_connections(pool)];
 	case BPFLB_SCHEDULER_MAGLEV:
-		return &pool->slot[pool->table[bpflb_maglev_hash(t, false) % pool->table_size]];
+		return &pool->slot[by_tuple(pool, t, v->affinity)];
 	default:
 		return &pool->slot[at_random(pool)];
 	}

@@ -9,6 +9,7 @@
 #include <net/netns/generic.h>
 #include <net/route.h>
 
+#include "affinity.h"
 #include "backend.h"
 #include "frontend.h"
 #include "gc.h"
@@ -206,6 +207,7 @@ static void __net_exit net_empty(struct bpflb_net *bn)
 static void __net_exit net_free(struct bpflb_net *bn)
 {
 	tables_exit(bn);
+	bpflb_affinity_free(bn);
 	kvfree(bn->ports[0]);
 	percpu_counter_destroy(&bn->flows);
 	free_percpu(bn->counters);

@@ -13,6 +13,7 @@
 #include "settings.h"
 #include "txn.h"
 
+struct bpflb_affinity_sets;
 struct bpflb_hooks;
 struct bpflb_net_counters;
 
@@ -30,6 +31,7 @@ struct bpflb_net_counters;
  * @snat_pools: struct bpflb_snat_pool, by backend and source address
  * @counters: drops and notes
  * @reject_limit: of ICMP errors
+ * @affinity: which clients are to have a backend again; NULL until a service has that
  * @flows: how many there are
  * @snat_told: jiffies of the last event of exhausted ports; 0: none yet
  * @lock: for all that follows, and every change of the above but @flows
@@ -66,6 +68,7 @@ struct bpflb_net {
 	struct rhashtable snat_pools;
 	struct bpflb_net_counters __percpu *counters;
 	struct bpflb_reject_limit reject_limit;
+	struct bpflb_affinity_sets *affinity;
 	struct percpu_counter flows;
 	u32 snat_told;
 

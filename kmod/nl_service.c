@@ -26,6 +26,7 @@ const struct nla_policy bpflb_nl_service_policy[BPFLB_SERVICE_A_MAX + 1] = {
 	[BPFLB_SERVICE_A_SOURCE] = BPFLB_NL_PREFIX,
 	[BPFLB_SERVICE_A_TABLE_SIZE] = { .type = NLA_U32 },
 	[BPFLB_SERVICE_A_INTERNAL_POLICY] = NLA_POLICY_MAX(NLA_U8, BPFLB_POLICY_MAX),
+	[BPFLB_SERVICE_A_AFFINITY] = { .type = NLA_U32 },
 };
 
 static bool name_is_good(const char *name)
@@ -186,11 +187,18 @@ static int set_conf(struct bpflb_service *svc, struct nlattr **attrs,
 		    struct netlink_ext_ack *extack)
 {
 	const struct nlattr *size = attrs[BPFLB_SERVICE_A_TABLE_SIZE];
+	const struct nlattr *affinity = attrs[BPFLB_SERVICE_A_AFFINITY];
 
 	if (size && !bpflb_maglev_size_is_good(nla_get_u32(size))) {
 		NL_SET_ERR_MSG_ATTR(extack, size, "a table has 251, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65521 or 131071 entries");
 		return -EINVAL;
 	}
+	if (affinity && nla_get_u32(affinity) > BPFLB_AFFINITY_SECONDS_MAX) {
+		NL_SET_ERR_MSG_ATTR(extack, affinity, "affinity lasts for at most 86400 seconds");
+		return -EINVAL;
+	}
+	if (affinity)
+		svc->next.affinity = nla_get_u32(affinity);
 	if (size)
 		svc->next.table_size = nla_get_u32(size);
 	if (attrs[BPFLB_SERVICE_A_SCHEDULER])
@@ -371,6 +379,7 @@ static int service_fill(struct sk_buff *msg, const struct bpflb_nl_head *head,
 	    nla_put_u8(msg, BPFLB_SERVICE_A_INTERNAL_POLICY, conf->internal_policy) ||
 	    nla_put_u8(msg, BPFLB_SERVICE_A_BYPASS, conf->bypass) ||
 	    nla_put_u32(msg, BPFLB_SERVICE_A_TABLE_SIZE, conf->table_size) ||
+	    nla_put_u32(msg, BPFLB_SERVICE_A_AFFINITY, conf->affinity) ||
 	    put_frontends(msg, next ? svc->next_fe : svc->cur_fe) ||
 	    put_sources(msg, next ? svc->next_sources : svc->cur_sources) ||
 	    (head->portid && put_state(msg, svc))) {

@@ -107,6 +107,8 @@ static int stats_fill(struct sk_buff *msg, const struct bpflb_nl_head *head,
 			      BPFLB_STATS_A_PAD) ||
 	    nla_put_u64_64bit(msg, BPFLB_STATS_A_ANSWERS, bpflb_net_answers(bn),
 			      BPFLB_STATS_A_PAD) ||
+	    nla_put_u64_64bit(msg, BPFLB_STATS_A_AFFINITY_EVICTED, bpflb_net_affinity_evicted(bn),
+			      BPFLB_STATS_A_PAD) ||
 	    nla_put_u64_64bit(msg, BPFLB_STATS_A_BYPASSED, bpflb_net_bypassed(bn),
 			      BPFLB_STATS_A_PAD)) {
 		genlmsg_cancel(msg, hdr);

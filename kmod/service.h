@@ -31,6 +31,7 @@ struct bpflb_service_conf {
 	u8 scheduler;
 	u8 bypass;
 	u32 table_size;
+	u32 affinity;
 };
 
 /**

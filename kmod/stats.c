@@ -171,3 +171,13 @@ u64 bpflb_net_answers(const struct bpflb_net *bn)
 		sum += READ_ONCE(per_cpu_ptr(bn->counters, cpu)->answers);
 	return sum;
 }
+
+u64 bpflb_net_affinity_evicted(const struct bpflb_net *bn)
+{
+	u64 sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(bn->counters, cpu)->affinity_evicted);
+	return sum;
+}

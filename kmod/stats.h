@@ -47,6 +47,7 @@ struct bpflb_counters {
  * @notes_taken: DSR notes believed and taken off
  * @bypassed: packets that took bypass
  * @answers: ICMP errors and RSTs in a service's name
+ * @affinity_evicted: clients that were forgotten for others
  */
 struct bpflb_net_counters {
 	unsigned long drops[__BPFLB_DROP_MAX];
@@ -54,6 +55,7 @@ struct bpflb_net_counters {
 	unsigned long notes_taken;
 	unsigned long bypassed;
 	unsigned long answers;
+	unsigned long affinity_evicted;
 };
 
 struct bpflb_counters __percpu *bpflb_counters_get(struct bpflb_counters __percpu **where);
@@ -90,5 +92,6 @@ u64 bpflb_net_drops(const struct bpflb_net *bn, enum bpflb_drop_reason reason);
 u64 bpflb_net_notes(const struct bpflb_net *bn, bool sent);
 u64 bpflb_net_bypassed(const struct bpflb_net *bn);
 u64 bpflb_net_answers(const struct bpflb_net *bn);
+u64 bpflb_net_affinity_evicted(const struct bpflb_net *bn);
 
 #endif

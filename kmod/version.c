@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/slab.h>
 
+#include "affinity.h"
 #include "backend.h"
 #include "frontend.h"
 #include "netns.h"
@@ -84,7 +85,7 @@ int bpflb_version_build(struct bpflb_service *svc, struct netlink_ext_ack *extac
 {
 	struct bpflb_version *v;
 	struct bpflb_backend *be;
-	int err;
+	int err = 0;
 
 	list_for_each_entry(be, &svc->backends, list)
 		be->next_here = be->next_live && bpflb_backend_is_here(be, &be->next);
@@ -95,8 +96,11 @@ int bpflb_version_build(struct bpflb_service *svc, struct netlink_ext_ack *extac
 	v->internal_policy = svc->next.internal_policy;
 	v->scheduler = svc->next.scheduler;
 	v->sources = bpflb_sources_get(svc->next_sources);
+	v->affinity = svc->next.affinity;
 	svc->next_version = v;
-	err = marked_fill(v, svc) ?: build_family(v, svc, false, extack) ?:
+	if (v->affinity)
+		err = bpflb_affinity_prepare(svc->bn);
+	err = err ?: marked_fill(v, svc) ?: build_family(v, svc, false, extack) ?:
 	      build_family(v, svc, true, extack);
 	if (err)
 		bpflb_version_forget(svc);

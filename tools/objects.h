@@ -77,6 +77,7 @@ struct service {
 	unsigned int frontend_count;
 	uint8_t scheduler;
 	uint32_t table_size;
+	uint32_t affinity;
 	uint8_t policy;
 	uint8_t internal_policy;
 	bool bypass;

@@ -12,11 +12,11 @@
 #define TABLE_SIZE	16381	/* where nothing is said */
 
 #define SERVICE_WORDS	\
-	"address, scheduler, table-size, policy, internal-policy, bypass, allow, deny"
+	"address, scheduler, table-size, affinity, policy, internal-policy, bypass, allow, deny"
 
 static const char *const service_keywords[] = {
-	"address", "scheduler", "table-size", "policy", "internal-policy", "bypass", "allow", "deny",
-	NULL
+	"address", "scheduler", "table-size", "affinity", "policy", "internal-policy", "bypass",
+	"allow", "deny", NULL
 };
 
 enum {
@@ -27,6 +27,7 @@ enum {
 	SEEN_SOURCES = 16,
 	SEEN_TABLE_SIZE = 32,
 	SEEN_INTERNAL_POLICY = 64,
+	SEEN_AFFINITY = 128,
 };
 
 static void put_frontend(struct request *request, unsigned int word,
@@ -116,6 +117,20 @@ static int build_table_size(struct request *request, struct line *line, unsigned
 	return code;
 }
 
+static int build_affinity(struct request *request, struct line *line, unsigned int *seen)
+{
+	int code = args_once(line, seen, SEEN_AFFINITY);
+	uint32_t seconds = 0;
+
+	if (!code && line_peek(line) && !strcmp(line_peek(line), "off"))
+		line_take(line);
+	else if (!code)
+		code = args_duration(line, "affinity", &seconds);
+	if (!code)
+		request_u32(request, line->next - 1, BPFLB_SERVICE_A_AFFINITY, seconds);
+	return code;
+}
+
 static int build_keyword(struct request *request, struct line *line, unsigned int *seen)
 {
 	const char *word = line_take(line);
@@ -130,6 +145,8 @@ static int build_keyword(struct request *request, struct line *line, unsigned in
 				    BPFLB_SERVICE_A_SCHEDULER);
 	if (!strcmp(word, "table-size"))
 		return build_table_size(request, line, seen);
+	if (!strcmp(word, "affinity"))
+		return build_affinity(request, line, seen);
 	if (!strcmp(word, "policy"))
 		return build_choice(request, line, seen, SEEN_POLICY, policy_names,
 				    BPFLB_SERVICE_A_POLICY);
@@ -218,6 +235,7 @@ void service_decode(const struct nlmsghdr *nlh, struct service *service)
 	service->internal_policy = attr_u8(attrs[BPFLB_SERVICE_A_INTERNAL_POLICY]);
 	service->bypass = attr_u8(attrs[BPFLB_SERVICE_A_BYPASS]);
 	service->table_size = attr_u32(attrs[BPFLB_SERVICE_A_TABLE_SIZE]);
+	service->affinity = attr_u32(attrs[BPFLB_SERVICE_A_AFFINITY]);
 	service->backends = attr_u32(attrs[BPFLB_SERVICE_A_BACKENDS]);
 	service->backends_local = attr_u32(attrs[BPFLB_SERVICE_A_BACKENDS_LOCAL]);
 	service->sources = attr_u8(attrs[BPFLB_SERVICE_A_SOURCES]);
@@ -271,6 +289,7 @@ void service_json(struct json *json, const char *key, const struct service *serv
 	json_close(json);
 	json_string(json, "scheduler", name_of(scheduler_names, service->scheduler, room));
 	json_u64(json, "table_size", service->table_size);
+	json_u64(json, "affinity", service->affinity);
 	json_string(json, "policy", name_of(policy_names, service->policy, room));
 	json_string(json, "internal_policy",
 		    name_of(policy_names, service->internal_policy, room));
@@ -320,6 +339,10 @@ void service_words(FILE *file, const struct service *service, bool defaults)
 	if (service->table_size != TABLE_SIZE ||
 	    (defaults && service->scheduler == BPFLB_SCHEDULER_MAGLEV))
 		fprintf(file, " table-size %u", service->table_size);
+	if (service->affinity)
+		fprintf(file, " affinity %us", service->affinity);
+	else if (defaults)
+		fprintf(file, " affinity off");
 	if (defaults || service->policy != BPFLB_POLICY_CLUSTER)
 		fprintf(file, " policy %s", name_of(policy_names, service->policy, room));
 	if (defaults || service->internal_policy != BPFLB_POLICY_CLUSTER)
@@ -472,6 +495,10 @@ static int service_run_list(struct context *context)
 	"(maglev, whose table has 251, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65521 or\n" \
 	"131071 entries of 2 bytes; 16381 if not given). The weight counts for all.\n"
 
+#define AFFINITY_HELP \
+	"With affinity, such as 3h, a client's flows all go to one backend, until so long\n" \
+	"after the last one began; to whichever of the service's addresses.\n"
+
 #define FRONTEND_HELP \
 	"ADDRESS is 192.0.2.10:443, [2001:db8::1]:443, or nodeport:30022 for every\n" \
 	"address of this node. A service has 64 at most, of either family. An address\n" \
@@ -492,10 +519,10 @@ static const struct command service_commands[] = {
 	{
 		.verb = "add",
 		.args = "NAME tcp|udp|sctp ADDRESS... [scheduler random|rr|lc|maglev]\n"
-			"    [table-size N] [policy cluster|local]\n"
+			"    [table-size N] [affinity TIME|off] [policy cluster|local]\n"
 			"    [internal-policy cluster|local] [bypass on|off] [allow|deny PREFIX,...]",
 		.summary = "make a service",
-		.help = FRONTEND_HELP SCHEDULER_HELP POLICY_HELP
+		.help = FRONTEND_HELP SCHEDULER_HELP AFFINITY_HELP POLICY_HELP
 			"With bypass off each packet takes the whole way through the stack.\n"
 			SOURCES_HELP,
 		.build = service_build_add,
@@ -504,10 +531,11 @@ static const struct command service_commands[] = {
 	{
 		.verb = "set",
 		.args = "NAME [address ADDRESS...] [scheduler random|rr|lc|maglev]\n"
-			"    [table-size N] [policy cluster|local]\n"
+			"    [table-size N] [affinity TIME|off] [policy cluster|local]\n"
 			"    [internal-policy cluster|local] [bypass on|off] [allow|deny PREFIX,...]",
 		.summary = "change a service; what is not mentioned stays as it is",
-		.help = FRONTEND_HELP "Those given here replace all that it had.\n" SOURCES_HELP,
+		.help = FRONTEND_HELP "Those given here replace all that it had.\n"
+			AFFINITY_HELP SOURCES_HELP,
 		.build = service_build_set,
 	},
 	{

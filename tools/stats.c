@@ -88,6 +88,7 @@ static int totals_json(struct context *context, const struct nlmsghdr *nlh,
 	json_u64(&json, "notes_taken", attr_u64(attrs[BPFLB_STATS_A_NOTES_TAKEN]));
 	json_u64(&json, "bypassed", attr_u64(attrs[BPFLB_STATS_A_BYPASSED]));
 	json_u64(&json, "answers", attr_u64(attrs[BPFLB_STATS_A_ANSWERS]));
+	json_u64(&json, "affinity_evicted", attr_u64(attrs[BPFLB_STATS_A_AFFINITY_EVICTED]));
 	json_open(&json, "drops", '[');
 	attrs_for_each(attr, nlh, left) {
 		if (nla_type(attr) != BPFLB_STATS_A_DROP)
@@ -119,6 +120,7 @@ static void totals_text(const struct nlmsghdr *nlh, struct nlattr **attrs,
 	printf("notes taken  %" PRIu64 "\n", attr_u64(attrs[BPFLB_STATS_A_NOTES_TAKEN]));
 	printf("bypassed     %" PRIu64 "\n", attr_u64(attrs[BPFLB_STATS_A_BYPASSED]));
 	printf("answers      %" PRIu64 "\n", attr_u64(attrs[BPFLB_STATS_A_ANSWERS]));
+	printf("forgotten    %" PRIu64 "\n", attr_u64(attrs[BPFLB_STATS_A_AFFINITY_EVICTED]));
 	attrs_for_each(attr, nlh, left) {
 		if (nla_type(attr) != BPFLB_STATS_A_DROP)
 			continue;
@@ -210,6 +212,7 @@ static const struct command stats_commands[] = {
 		.summary = "what was counted: in all with drops by reason, or of a service",
 		.help = "'In' is from clients to backends, 'out' is from backends to clients. The\n"
 			"answers of a DSR flow that was sent to another node are not seen here.\n"
+			"'Forgotten' are clients whose affinity gave way to that of others too early.\n"
 			"People are shown the reasons that occurred; -j has all of them.\n",
 		.run = stats_run,
 	},

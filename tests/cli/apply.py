@@ -29,6 +29,7 @@ node add 9.0.0.1
 node add 192.168.0.11
 service add a-second udp 192.0.2.10:53
 backend add a-second 10.0.0.9:53 local
+service add b-second tcp 192.0.2.10:54 scheduler maglev table-size 251 affinity 60s
 service add web tcp 192.0.2.10:443 internal:192.0.2.11:443 nodeport:30022 policy local bypass off
 backend add web 9.0.0.2:80
 backend add web 10.0.0.1:80 weight 0

@@ -144,6 +144,29 @@ def schedulers(s):
     check("scheduler maglev table-size 65521" in saved, f"saved: {saved}")
 
 
+def affinity(s):
+    def shown():
+        return s.json("service list web")["services"][0]["affinity"]
+    s.do("service add web tcp 192.0.2.10:443")
+    equal(shown(), 0, "affinity where nothing is said")
+    s.do("service set web affinity 3h")
+    equal(shown(), 10800, "affinity")
+    equal(s.do("save"), "service add web tcp 192.0.2.10:443 affinity 10800s\n", "saved")
+    generation = s.generation()
+    works(lbadm("-n", s.name, "apply", "-", stdin=s.do("save")))
+    equal(s.generation(), generation, "generation after no change")
+    s.do("service set web policy local")
+    equal(shown(), 10800, "what is not mentioned stays")
+    s.do("service set web affinity 1d")
+    fails(s.say("service set web affinity 86401"), REFUSED, "at most 86400 seconds", "86401")
+    for word in "0", "never":
+        fails(s.say(f"service set web affinity {word}"), USAGE, f"'{word}' is no duration", word)
+    fails(s.say("service set web affinity 5 affinity 5"), USAGE, "affinity is here twice", "affinity")
+    equal(shown(), 86400, "affinity after what was refused")
+    s.do("service set web affinity off")
+    equal(shown(), 0, "affinity when it is off")
+
+
 def backends(s):
     s.do("node add 192.168.0.11")
     s.do("service add web tcp 192.0.2.10:443")
@@ -437,6 +460,7 @@ def tests(_subset):
         ("internal addresses and their policy", internal_policy),
         ("source ranges of services", sources),
         ("schedulers", schedulers),
+        ("affinity", affinity),
         ("backends", backends),
         ("states of backends", backend_states),
         ("nodes", nodes),

@@ -60,6 +60,7 @@
 #define BPFLB_DSR_DEVICES_MAX	16
 #define BPFLB_NODEPORT_ADDRS_MAX	32
 #define BPFLB_WEIGHT_MAX	65535
+#define BPFLB_AFFINITY_SECONDS_MAX	86400
 #define BPFLB_TXN_IDLE_SECONDS	30
 
 /**
@@ -404,6 +405,10 @@ enum bpflb_sources_rule {
  * change PROTO, and given FRONTENDs replace all that the service had, as given SOURCES
  * do with its SOURCEs. DEL
  * removes its backends too; TCP flows that exist go on.
+ *
+ * With AFFINITY all flows of a client's address, to whichever of the service's
+ * addresses, go to one backend, until so many seconds have passed since it began the
+ * last one. A backend that may not have new flows loses its clients to the others.
  */
 enum bpflb_service_attr {
 	BPFLB_SERVICE_A_UNSPEC,
@@ -422,6 +427,7 @@ enum bpflb_service_attr {
 	BPFLB_SERVICE_A_SOURCE,		/* prefix, repeated; goes with SOURCES */
 	BPFLB_SERVICE_A_TABLE_SIZE,	/* u32, of maglev, a prime of Cilium's; 16381 */
 	BPFLB_SERVICE_A_INTERNAL_POLICY,	/* u8, enum bpflb_policy; cluster */
+	BPFLB_SERVICE_A_AFFINITY,	/* u32, seconds, at most 86400; 0, which is none */
 	__BPFLB_SERVICE_A_MAX,
 };
 #define BPFLB_SERVICE_A_MAX (__BPFLB_SERVICE_A_MAX - 1)
@@ -575,6 +581,7 @@ enum bpflb_stats_attr {
 	BPFLB_STATS_A_NOTES_TAKEN,	/* u64, DSR notes believed and taken off */
 	BPFLB_STATS_A_BYPASSED,		/* u64, packets that went past the stack */
 	BPFLB_STATS_A_ANSWERS,		/* u64, ICMP errors and RSTs sent in a service's name */
+	BPFLB_STATS_A_AFFINITY_EVICTED,	/* u64, clients whose affinity was cut short for others */
 	__BPFLB_STATS_A_MAX,
 };
 #define BPFLB_STATS_A_MAX (__BPFLB_STATS_A_MAX - 1)

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What is remembered are numbers, of services and backends, which are never given
+ * twice: so nothing is to be done here when one goes. Whom a packet may be sent to its
+ * pool says; a backend that is not in it is as good as forgotten.
+ *
+ * A client is in one of few places, by a keyed hash: when these are all taken the one
+ * that was not seen for longest gives way. That is counted.
+ */
+#include <linux/mm.h>
+#include <linux/random.h>
+#include <linux/siphash.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/timekeeping.h>
+#include <net/ipv6.h>
+
+#include "affinity.h"
+#include "affinity_set.h"
+#include "backend.h"
+#include "choose.h"
+#include "netns.h"
+#include "pool.h"
+#include "service.h"
+#include "stats.h"
+#include "version.h"
+
+#define SETS	(BPFLB_AFFINITY_MAX / BPFLB_AFFINITY_WAYS)
+
+/**
+ * struct bpflb_affinity_sets - the clients of a namespace
+ * @secret: of the hash
+ * @set: by hash
+ */
+struct bpflb_affinity_sets {
+	hsiphash_key_t secret;
+	struct {
+		spinlock_t lock;	/* of all of @at */
+		struct bpflb_affinity at[BPFLB_AFFINITY_WAYS];
+	} set[SETS];
+};
+
+static void key_of(struct bpflb_affinity_key *key, const struct bpflb_service *svc,
+		   const struct bpflb_tuple *t)
+{
+	struct in6_addr *client = (struct in6_addr *)key->client;
+
+	key->service = svc->id;
+	if (t->family == NFPROTO_IPV6)
+		*client = t->src.addr.in6;
+	else
+		ipv6_addr_set_v4mapped(t->src.addr.ip, client);
+}
+
+/* Slots are by number. */
+static const struct bpflb_slot *slot_of(const struct bpflb_pool *pool, u32 backend)
+{
+	u32 lo = 0, hi = pool->n;
+
+	while (lo < hi) {
+		u32 middle = lo + (hi - lo) / 2;
+
+		if (pool->slot[middle].be->id < backend)
+			lo = middle + 1;
+		else
+			hi = middle;
+	}
+	return lo < pool->n && pool->slot[lo].be->id == backend ? &pool->slot[lo] : NULL;
+}
+
+/**
+ * bpflb_affinity_choose() - a backend for a new flow, of a service with affinity
+ * @bn: namespace
+ * @svc: the service
+ * @v: what the packet sees of it
+ * @pool: whom it may be sent to, at least one
+ * @t: the packet's tuple, as the client has sent it
+ *
+ * The one that the client's last flow had, if that is not too long ago and it may
+ * still be had; else one by the scheduler, for this flow and those that follow.
+ *
+ * Context: RCU, bottom halves off.
+ */
+const struct bpflb_slot *bpflb_affinity_choose(struct bpflb_net *bn,
+					       const struct bpflb_service *svc,
+					       const struct bpflb_version *v,
+					       const struct bpflb_pool *pool,
+					       const struct bpflb_tuple *t)
+{
+	u32 now = ktime_get_seconds(), i;
+	struct bpflb_affinity_key key;
+	const struct bpflb_slot *slot;
+	struct bpflb_affinity *a;
+
+	key_of(&key, svc, t);
+	i = hsiphash(&key, sizeof(key), &bn->affinity->secret) % SETS;
+	spin_lock(&bn->affinity->set[i].lock);
+	a = bpflb_affinity_find(bn->affinity->set[i].at, &key);
+	slot = a && bpflb_affinity_holds(a, v->affinity, now) ? slot_of(pool, a->backend) : NULL;
+	if (!slot)
+		slot = bpflb_choose(v, pool, t);
+	if (!a) {
+		a = bpflb_affinity_room(bn->affinity->set[i].at, now);
+		if (bpflb_affinity_holds(a, a->timeout, now))
+			this_cpu_inc(bn->counters->affinity_evicted);
+	}
+	*a = (struct bpflb_affinity){
+		.key = key,
+		.backend = slot->be->id,
+		.seen = now,
+		.timeout = v->affinity,
+	};
+	spin_unlock(&bn->affinity->set[i].lock);
+	return slot;
+}
+
+/**
+ * bpflb_affinity_prepare() - room for clients, before a service is the first to need it
+ * @bn: namespace
+ *
+ * Context: process, bpflb_net.lock. Return: 0 or -ENOMEM.
+ */
+int bpflb_affinity_prepare(struct bpflb_net *bn)
+{
+	struct bpflb_affinity_sets *sets;
+	u32 i;
+
+	if (bn->affinity)
+		return 0;
+	sets = kvzalloc(sizeof(*sets), GFP_KERNEL_ACCOUNT);
+	if (!sets)
+		return -ENOMEM;
+	get_random_bytes(&sets->secret, sizeof(sets->secret));
+	for (i = 0; i < SETS; i++)
+		spin_lock_init(&sets->set[i].lock);
+	bn->affinity = sets;
+	return 0;
+}
+
+/**
+ * bpflb_affinity_free() - the namespace ends
+ * @bn: namespace, of which there are no packets any more
+ */
+void bpflb_affinity_free(struct bpflb_net *bn)
+{
+	kvfree(bn->affinity);
+}
