@@ -245,6 +245,8 @@ static int own_addrs_changed(const struct net *net, unsigned long event)
 	schedule_work(&bn->readdress);
 	if (event == NETDEV_DOWN)
 		mod_delayed_work(system_wq, &bn->lost, LOST_DELAY);
+	else
+		bpflb_node_ask(bn);
 	return NOTIFY_DONE;
 }
 
@@ -269,6 +271,22 @@ static int inet6addr_event(struct notifier_block *nb, unsigned long event, void 
 
 static struct notifier_block inet6addr_nb = {
 	.notifier_call = inet6addr_event,
+};
+
+/* A link that was down has forgotten its neighbours: also those whose notes are believed. */
+static int netdev_event(struct notifier_block *nb, unsigned long event, void *ptr)
+{
+	const struct net_device *dev = netdev_notifier_info_to_dev(ptr);
+	struct bpflb_net *bn = bpflb_net(dev_net(dev));
+
+	if ((event == NETDEV_UP || event == NETDEV_CHANGE) && netif_running(dev) &&
+	    netif_carrier_ok(dev) && READ_ONCE(bn->n_nodes))
+		bpflb_node_ask(bn);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block netdev_nb = {
+	.notifier_call = netdev_event,
 };
 
 static int netlink_event(struct notifier_block *nb, unsigned long event, void *ptr)
@@ -306,11 +324,16 @@ int bpflb_net_init(void)
 	err = register_inet6addr_notifier(&inet6addr_nb);
 	if (err)
 		goto err_inetaddr;
-	err = netlink_register_notifier(&netlink_nb);
+	err = register_netdevice_notifier(&netdev_nb);
 	if (err)
 		goto err_inet6addr;
+	err = netlink_register_notifier(&netlink_nb);
+	if (err)
+		goto err_netdev;
 	return 0;
 
+err_netdev:
+	unregister_netdevice_notifier(&netdev_nb);
 err_inet6addr:
 	unregister_inet6addr_notifier(&inet6addr_nb);
 err_inetaddr:
@@ -324,6 +347,7 @@ err_pernet:
 void bpflb_net_exit(void)
 {
 	netlink_unregister_notifier(&netlink_nb);
+	unregister_netdevice_notifier(&netdev_nb);
 	unregister_inet6addr_notifier(&inet6addr_nb);
 	unregister_inetaddr_notifier(&inetaddr_nb);
 	unregister_pernet_subsys(&net_ops);

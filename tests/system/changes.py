@@ -146,6 +146,13 @@ def mode_changed(state, bypass):
             equal([talk[p].ask().name for p in PODS], list(PODS), f"who answers in mode {mode}")
 
 
+def lan_back(plan, node):
+    """The words of ip by which the link of @node to the others goes down and comes back."""
+    others = [n for n in plan.nodes if n != node]
+    return ("link set lan0 down", "link set lan0 up", f"route replace {plan.anywhere} via {plan.lan_gw}",
+            *(f"route replace {plan.pod_net(n)} via {plan.nodes[n]}" for n in others))
+
+
 def interface_back(state, mode, bypass):
     """The pod's link, and the node's, go down and come back: those who talked go on."""
     s = state().fresh(mode, bypass)
@@ -156,15 +163,36 @@ def interface_back(state, mode, bypass):
     nodad = "nodad" if plan.ipv6 else ""
     for line in ("link set p11 down", "link set p11 up",
                  f"addr replace {plan.pod_gw}/{plan.host_len} dev p11 {nodad}",
-                 f"route replace {pod}/{plan.host_len} dev p11 src {node}",
-                 "link set lan0 down", "link set lan0 up", f"route replace {plan.anywhere} via {plan.lan_gw}",
-                 *(f"route replace {plan.pod_net(n)} via {plan.nodes[n]}" for n in ("n2", "n3"))):
+                 f"route replace {pod}/{plan.host_len} dev p11 src {node}", *lan_back(plan, "n1")):
         net.run("n1", ["ip", *line.split()])
     eventually(lambda: all(running(net.ns(place)) and ns.can_ask(net.ns(place))
                            for place in ("n1", "p11", "lan")), "links run")
     for talk in (udp, tcp):
         equal([talk[p].ask().name for p in PODS for _ in range(2)], [p for p in PODS for _ in range(2)],
               "who answers")
+
+
+def node_back(state):
+    """The node of a backend is back on the link, where it has forgotten whose notes it may believe."""
+    s = state().fresh("dsr", "on")
+    net, plan = s.cluster.net, s.cluster.plan
+
+    def ip(line):
+        return net.run("n2", ["ip", *line.split()])
+
+    def known():
+        return "lladdr" in ip(f"neigh show {plan.nodes['n1']} dev lan0")
+
+    s.apply("dsr", "on", tcp=["p21"])
+    ip(f"neigh flush to {plan.nodes['n1']} dev lan0")
+    eventually(known, "the balancer is looked for as a new configuration says")
+    for line in lan_back(plan, "n2"):
+        ip(line)
+    eventually(known, "the balancer is known again")
+    eventually(lambda: all(running(net.ns(place)) for place in ("n2", "lan")), "links run")
+    before = s.cluster.drops("n2")
+    equal(clients.tcp_once(net, "c0", (s.vip, 53)).client, plan.client, "client that the backend saw")
+    equal(s.cluster.drops("n2"), before, "drops")
 
 
 def address_changed(state, mode, bypass):
@@ -235,4 +263,5 @@ def of_family(subset, plan):
         some += [(f"bypass {bypass}: the mode changes", functools.partial(mode_changed, state, bypass)),
                  (f"bypass {bypass}: the node loses the address that SNAT uses",
                   functools.partial(address_lost, state, bypass))]
+    some.append(("a backend's node is back on the link", functools.partial(node_back, state)))
     return some
