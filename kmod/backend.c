@@ -130,7 +130,7 @@ void bpflb_backend_remove(struct bpflb_backend *be)
 static bool conf_equal(const struct bpflb_backend_conf *a, const struct bpflb_backend_conf *b)
 {
 	return a->weight == b->weight && a->state == b->state && a->local == b->local &&
-	       a->node == b->node;
+	       a->node == b->node && a->flows_max == b->flows_max;
 }
 
 /**

@@ -22,12 +22,14 @@ struct bpflb_service;
  * struct bpflb_backend_conf - what BACKEND_SET can change
  * @weight: 0: no new flows
  * @state: enum bpflb_backend_state
+ * @flows_max: no more flows than these; 0: any
  * @local: said to be on this node
  * @node: the node it is on, or NULL
  */
 struct bpflb_backend_conf {
 	u32 weight;
 	u8 state;
+	u32 flows_max;
 	bool local;
 	struct bpflb_node *node;
 };
@@ -58,14 +60,15 @@ struct bpflb_backend_key {
  * @here: on this node; read by packets
  * @bypass: its service's, unless it is down; read by packets
  * @down: its flows have no server; read by packets
+ * @flows_max: no more flows than these, 0: any; read by packets
  * @next_live: @live after the open transaction
  * @next_here: @here after the commit that is under way
  * @cur: in force
  * @next: after the open transaction
  *
- * All but @counters and @ref, and for packets @live, @here, @bypass and
- * @down: bpflb_net.lock. What each packet reads is in a cache line of its own, away from
- * @ref, which each new flow writes.
+ * All but @counters and @ref, and for packets @live, @here, @bypass,
+ * @down and @flows_max: bpflb_net.lock. What each packet reads is in a cache line of its own,
+ * away from @ref, which each new flow writes.
  */
 struct bpflb_backend {
 	struct rhash_head hash;
@@ -81,6 +84,7 @@ struct bpflb_backend {
 	bool here;
 	bool bypass;
 	bool down;
+	u32 flows_max;
 	bool next_live;
 	bool next_here;
 
@@ -99,6 +103,14 @@ static inline bool bpflb_backend_get(struct bpflb_backend *be)
 static inline u32 bpflb_backend_flows(const struct bpflb_backend *be)
 {
 	return refcount_read(&be->ref) - READ_ONCE(be->live);
+}
+
+/* Has it all the flows that it may have? */
+static inline bool bpflb_backend_is_full(const struct bpflb_backend *be)
+{
+	u32 max = READ_ONCE(be->flows_max);
+
+	return unlikely(max) && bpflb_backend_flows(be) >= max;
 }
 
 /* May datagrams go on to it in a flow of this enum bpflb_flow_kind? Not if it was removed,

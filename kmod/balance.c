@@ -19,6 +19,29 @@
 /* Ports tried for a flow whose MID tuple is taken. */
 #define MPORT_TRIES 32
 
+static bool is_full(struct bpflb_service *svc)
+{
+	u32 max = READ_ONCE(svc->flows_max);
+
+	return unlikely(max) && atomic_read(&svc->flows) >= max;
+}
+
+/* The one that was chosen, or if it is full the next that is not. Return: NULL if all are. */
+static const struct bpflb_slot *with_room(const struct bpflb_pool *pool,
+					  const struct bpflb_slot *slot)
+{
+	u32 i, chosen = slot - pool->slot;
+
+	if (likely(!bpflb_backend_is_full(slot->be)))
+		return slot;
+	for (i = 1; i < pool->n; i++) {
+		slot = &pool->slot[(chosen + i) % pool->n];
+		if (!bpflb_backend_is_full(slot->be))
+			return slot;
+	}
+	return NULL;
+}
+
 /* A backend's node can't answer this node with this node's own address as the
  * source: the kernel takes that for a forgery.
  */
@@ -136,7 +159,7 @@ static enum bpflb_drop_reason make_flow(struct bpflb_net *bn, struct bpflb_backe
 	 */
 	if (kind == BPFLB_FLOW_DSR_OUT && pkt->tuple.proto != IPPROTO_UDP &&
 	    !bpflb_packet_is_syn(pkt))
-		flow->flags = BPFLB_FLOW_NOTE_ALWAYS;
+		flow->flags |= BPFLB_FLOW_NOTE_ALWAYS;
 
 	err = link_flow(bn, flow);
 	if (!err) {
@@ -239,8 +262,13 @@ unsigned int bpflb_balance(struct bpflb_net *bn, struct bpflb_frontend *fe, stru
 				  BPFLB_SCOPE_NODE : BPFLB_SCOPE_CLUSTER);
 	if (!pool->n)
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NO_LOCAL_BACKEND);
+	if (is_full(svc))
+		return bpflb_drop(bn, svc, skb, BPFLB_DROP_FLOWS_MAX);
 	slot = v->affinity ? bpflb_affinity_choose(bn, svc, v, pool, &pkt->tuple) :
 			     bpflb_choose(v, pool, &pkt->tuple);
+	slot = with_room(pool, slot);
+	if (!slot)
+		return bpflb_drop(bn, svc, skb, BPFLB_DROP_FLOWS_MAX);
 	reason = make_flow(bn, slot->be, pkt, flow_kind(bn, slot, pkt), &m);
 	if (reason != BPFLB_NO_DROP)
 		return bpflb_drop(bn, svc, skb, reason);

@@ -11,6 +11,7 @@
 #include "nl.h"
 #include "sctp_state.h"
 #include "settings.h"
+#include "service.h"
 #include "snat.h"
 #include "stats.h"
 #include "tcp_state.h"
@@ -75,6 +76,10 @@ struct bpflb_flow *bpflb_flow_alloc(struct bpflb_net *bn, struct bpflb_backend *
 	}
 	flow->be = be;
 	flow->bn = bn;
+	if (kind != BPFLB_FLOW_DSR_IN && READ_ONCE(be->key.svc->flows_max)) {
+		flow->flags = BPFLB_FLOW_COUNTED;
+		atomic_inc(&be->key.svc->flows);
+	}
 	flow->counters = bpflb_counters_get(&be->counters);
 	flow->ns_proto = bpflb_ns_proto(bn->id, ipv6, pkt->tuple.proto);
 	flow->hash[BPFLB_KEY_ORIG] = pkt->hash;
@@ -91,12 +96,20 @@ struct bpflb_flow *bpflb_flow_alloc(struct bpflb_net *bn, struct bpflb_backend *
 	return flow;
 }
 
+/* It counts for its service no more. */
+static void flow_discount(struct bpflb_flow *flow)
+{
+	if (flow->flags & BPFLB_FLOW_COUNTED)
+		atomic_dec(&flow->be->key.svc->flows);
+}
+
 /**
  * bpflb_flow_free_unlinked() - give back a flow that never was in the table
  * @flow: the flow
  */
 void bpflb_flow_free_unlinked(struct bpflb_flow *flow)
 {
+	flow_discount(flow);
 	bpflb_backend_put(flow->be);
 	kmem_cache_free(cache_of(bpflb_flow_is_ipv6(flow)), flow);
 }
@@ -136,6 +149,7 @@ void bpflb_flow_kill(struct bpflb_flow *flow)
 		return;
 	if (flow->keys & BIT(BPFLB_KEY_REPLY))
 		bpflb_snat_release(flow);
+	flow_discount(flow);
 	percpu_counter_dec(&flow->bn->flows);
 	bpflb_counters_add(flow->counters, BPFLB_COUNT_FLOWS_ENDED, 1);
 	trace_bpflb_flow_gone(flow->bn->net, flow);

@@ -51,6 +51,7 @@ enum bpflb_role {
 /* Bits of bpflb_flow.flags */
 #define BPFLB_FLOW_DEAD		0x01	/* out of the table; under the bucket locks */
 #define BPFLB_FLOW_NOTE_ALWAYS	0x02	/* a DSR note on each packet, not only on the SYN */
+#define BPFLB_FLOW_COUNTED	0x04	/* in bpflb_service.flows */
 
 /* Where the addresses of a flow are in bpflb_flow.addr, or bpflb_flow6.addr */
 enum {

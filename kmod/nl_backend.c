@@ -14,6 +14,7 @@ const struct nla_policy bpflb_nl_backend_policy[BPFLB_BACKEND_A_MAX + 1] = {
 	[BPFLB_BACKEND_A_LOCAL] = { .type = NLA_FLAG },
 	[BPFLB_BACKEND_A_NODE] = BPFLB_NL_ADDR,
 	[BPFLB_BACKEND_A_PLAIN] = { .type = NLA_FLAG },
+	[BPFLB_BACKEND_A_FLOWS_MAX] = { .type = NLA_U32 },
 	[BPFLB_BACKEND_A_STATE] = NLA_POLICY_MAX(NLA_U8, BPFLB_BACKEND_STATE_MAX),
 };
 
@@ -99,6 +100,8 @@ static int set_conf(struct bpflb_net *bn, struct bpflb_backend *be, struct genl_
 	}
 	if (a[BPFLB_BACKEND_A_STATE])
 		be->next.state = nla_get_u8(a[BPFLB_BACKEND_A_STATE]);
+	if (a[BPFLB_BACKEND_A_FLOWS_MAX])
+		be->next.flows_max = nla_get_u32(a[BPFLB_BACKEND_A_FLOWS_MAX]);
 	if (a[BPFLB_BACKEND_A_LOCAL] || a[BPFLB_BACKEND_A_PLAIN]) {
 		be->next.local = a[BPFLB_BACKEND_A_LOCAL];
 		be->next.node = NULL;
@@ -167,6 +170,7 @@ static int put_conf(struct sk_buff *msg, const struct bpflb_backend_conf *conf)
 {
 	if (nla_put_u32(msg, BPFLB_BACKEND_A_WEIGHT, conf->weight) ||
 	    nla_put_u8(msg, BPFLB_BACKEND_A_STATE, conf->state) ||
+	    nla_put_u32(msg, BPFLB_BACKEND_A_FLOWS_MAX, conf->flows_max) ||
 	    (conf->local && nla_put_flag(msg, BPFLB_BACKEND_A_LOCAL)) ||
 	    (conf->node && bpflb_nl_put_addr(msg, BPFLB_BACKEND_A_NODE, conf->node->key.family,
 						  &conf->node->key.addr)))

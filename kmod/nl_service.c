@@ -27,6 +27,7 @@ const struct nla_policy bpflb_nl_service_policy[BPFLB_SERVICE_A_MAX + 1] = {
 	[BPFLB_SERVICE_A_TABLE_SIZE] = { .type = NLA_U32 },
 	[BPFLB_SERVICE_A_INTERNAL_POLICY] = NLA_POLICY_MAX(NLA_U8, BPFLB_POLICY_MAX),
 	[BPFLB_SERVICE_A_AFFINITY] = { .type = NLA_U32 },
+	[BPFLB_SERVICE_A_FLOWS_MAX] = { .type = NLA_U32 },
 };
 
 static bool name_is_good(const char *name)
@@ -209,6 +210,8 @@ static int set_conf(struct bpflb_service *svc, struct nlattr **attrs,
 		svc->next.internal_policy = nla_get_u8(attrs[BPFLB_SERVICE_A_INTERNAL_POLICY]);
 	if (attrs[BPFLB_SERVICE_A_BYPASS])
 		svc->next.bypass = nla_get_u8(attrs[BPFLB_SERVICE_A_BYPASS]);
+	if (attrs[BPFLB_SERVICE_A_FLOWS_MAX])
+		svc->next.flows_max = nla_get_u32(attrs[BPFLB_SERVICE_A_FLOWS_MAX]);
 	return 0;
 }
 
@@ -380,6 +383,7 @@ static int service_fill(struct sk_buff *msg, const struct bpflb_nl_head *head,
 	    nla_put_u8(msg, BPFLB_SERVICE_A_BYPASS, conf->bypass) ||
 	    nla_put_u32(msg, BPFLB_SERVICE_A_TABLE_SIZE, conf->table_size) ||
 	    nla_put_u32(msg, BPFLB_SERVICE_A_AFFINITY, conf->affinity) ||
+	    nla_put_u32(msg, BPFLB_SERVICE_A_FLOWS_MAX, conf->flows_max) ||
 	    put_frontends(msg, next ? svc->next_fe : svc->cur_fe) ||
 	    put_sources(msg, next ? svc->next_sources : svc->cur_sources) ||
 	    (head->portid && put_state(msg, svc))) {

@@ -32,6 +32,7 @@ struct bpflb_service_conf {
 	u8 bypass;
 	u32 table_size;
 	u32 affinity;
+	u32 flows_max;
 };
 
 /**
@@ -56,12 +57,14 @@ struct bpflb_service_conf {
  * @backends: struct bpflb_backend.list, by number
  * @n_backends: live ones
  * @n_here: live ones on this node
+ * @flows_max: read by packets; 0: any
+ * @flows: those that were made while there was a @flows_max; packets
  * @version: what packets see
  * @next_version: after the commit that is under way
  * @counters: drops
  * @gone: counters of backends that were removed
  *
- * All but @counters, @gone, @ref and, for readers, @version: bpflb_net.lock.
+ * All but @flows, @counters, @gone, @ref and, for readers, @version: bpflb_net.lock.
  */
 struct bpflb_service {
 	struct rhash_head hash;
@@ -83,6 +86,8 @@ struct bpflb_service {
 	struct list_head backends;
 	u32 n_backends;
 	u32 n_here;
+	u32 flows_max;
+	atomic_t flows;
 	struct bpflb_version __rcu *version;
 	struct bpflb_version *next_version;
 	struct bpflb_counters __percpu *counters;

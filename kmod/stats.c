@@ -101,6 +101,7 @@ static const char * const drop_name[] = {
 	[BPFLB_DROP_BACKEND_DOWN]	= "backend-down",
 	[BPFLB_DROP_UNKNOWN_PORT]	= "unknown-port",
 	[BPFLB_DROP_SOURCE]		= "source-range",
+	[BPFLB_DROP_FLOWS_MAX]		= "flows-max",
 };
 static_assert(ARRAY_SIZE(drop_name) == __BPFLB_DROP_MAX);
 

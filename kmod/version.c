@@ -129,10 +129,12 @@ void bpflb_version_switch(struct bpflb_service *svc)
 
 	if (!svc->next_version)
 		return;
+	WRITE_ONCE(svc->flows_max, svc->next.flows_max);
 	svc->n_here = 0;
 	list_for_each_entry(be, &svc->backends, list) {
 		WRITE_ONCE(be->here, be->next_here);
 		WRITE_ONCE(be->down, be->next.state == BPFLB_BACKEND_DOWN);
+		WRITE_ONCE(be->flows_max, be->next.flows_max);
 		/* What bypasses must not miss that its backend is down. */
 		WRITE_ONCE(be->bypass, svc->next.bypass && !be->down);
 		svc->n_here += be->next_here;

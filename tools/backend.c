@@ -8,9 +8,9 @@
 #include "objects.h"
 
 #define WEIGHT_DEFAULT	1
-#define BACKEND_WORDS	"local, node, plain, weight, state"
+#define BACKEND_WORDS	"local, node, plain, weight, state, flows-max"
 
-enum { SEEN_PLACE = 1, SEEN_WEIGHT = 2, SEEN_STATE = 4 };
+enum { SEEN_PLACE = 1, SEEN_WEIGHT = 2, SEEN_STATE = 4, SEEN_FLOWS_MAX = 8 };
 
 static int build_key(struct request *request, struct line *line, uint8_t command)
 {
@@ -77,6 +77,19 @@ static int build_state(struct request *request, struct line *line, unsigned int 
 	return code;
 }
 
+static int build_flows_max(struct request *request, struct line *line, unsigned int *seen)
+{
+	uint64_t value;
+	int code;
+
+	code = args_once(line, seen, SEEN_FLOWS_MAX);
+	if (!code)
+		code = args_number(line, "flows-max", 0, UINT32_MAX, &value);
+	if (!code)
+		request_u32(request, line->next - 1, BPFLB_BACKEND_A_FLOWS_MAX, value);
+	return code;
+}
+
 static int build_keywords(struct request *request, struct line *line)
 {
 	unsigned int seen = 0;
@@ -93,6 +106,8 @@ static int build_keywords(struct request *request, struct line *line)
 			code = build_weight(request, line, &seen);
 		else if (line_take_word(line, "state"))
 			code = build_state(request, line, &seen);
+		else if (line_take_word(line, "flows-max"))
+			code = build_flows_max(request, line, &seen);
 		else
 			code = args_unknown(line, BACKEND_WORDS);
 	}
@@ -140,6 +155,7 @@ void backend_decode(const struct nlmsghdr *nlh, struct backend *backend)
 	backend->endpoint.port = attr_port(attrs[BPFLB_BACKEND_A_PORT]);
 	backend->weight = attr_u32(attrs[BPFLB_BACKEND_A_WEIGHT]);
 	backend->state = attr_u8(attrs[BPFLB_BACKEND_A_STATE]);
+	backend->flows_max = attr_u32(attrs[BPFLB_BACKEND_A_FLOWS_MAX]);
 	backend->local = attrs[BPFLB_BACKEND_A_LOCAL];
 	backend->here = attrs[BPFLB_BACKEND_A_HERE];
 	attr_address(attrs[BPFLB_BACKEND_A_NODE], &backend->node);
@@ -163,6 +179,7 @@ void backend_json(struct json *json, const char *key, const struct backend *back
 	json_u64(json, "port", backend->endpoint.port);
 	json_u64(json, "weight", backend->weight);
 	json_string(json, "state", name_of(backend_state_names, backend->state, room));
+	json_u64(json, "flows_max", backend->flows_max);
 	json_bool(json, "local", backend->local);
 	if (backend->node.length)
 		json_string(json, "node", format_address(&backend->node, text));
@@ -194,6 +211,8 @@ void backend_words(FILE *file, const struct backend *backend, bool defaults)
 	if (defaults || backend->state != BPFLB_BACKEND_ACTIVE)
 		fprintf(file, " state %s",
 			name_of(backend_state_names, backend->state, room));
+	if (defaults || backend->flows_max)
+		fprintf(file, " flows-max %u", backend->flows_max);
 }
 
 /**
@@ -326,13 +345,14 @@ static int backend_run_list(struct context *context)
 	"A backend is active, if nothing else is said. One that is draining keeps its\n" \
 	"flows and gets no new ones; so does one that is terminating, but it gets new\n" \
 	"ones while the service has no active backend to choose. One that is down loses\n" \
-	"its flows: TCP clients are answered by a RST, UDP goes to another backend.\n"
+	"its flows: TCP clients are answered by a RST, UDP goes to another backend.\n" \
+	"One that has flows-max flows gets no more for now; with 0 there is no limit.\n"
 
 static const struct command backend_commands[] = {
 	{
 		.verb = "add",
 		.args = "SERVICE ADDRESS:PORT [local | node ADDRESS | plain] [weight N]\n"
-			"    [state active|draining|down|terminating]",
+			"    [state active|draining|down|terminating] [flows-max N]",
 		.summary = "give a service another backend",
 		.help = "A backend that is 'local', or whose node or own address is one of this node,\n"
 			"gets its packets with the client's address. One on another node, which 'node\n"
@@ -347,7 +367,7 @@ static const struct command backend_commands[] = {
 	{
 		.verb = "set",
 		.args = "SERVICE ADDRESS:PORT [local | node ADDRESS | plain] [weight N]\n"
-			"    [state active|draining|down|terminating]",
+			"    [state active|draining|down|terminating] [flows-max N]",
 		.summary = "change a backend; what is not mentioned stays as it is",
 		.help = STATE_HELP,
 		.build = backend_build_set,

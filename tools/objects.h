@@ -84,6 +84,7 @@ struct service {
 	uint32_t backends;
 	uint32_t backends_local;
 	struct counters counters;
+	uint32_t flows_max;
 	uint8_t sources;
 	unsigned int range_count;
 	struct prefix ranges[BPFLB_SOURCES_MAX];
@@ -95,6 +96,7 @@ struct backend {
 	char service[BPFLB_NAME_MAX];
 	struct endpoint endpoint;
 	uint32_t weight;
+	uint32_t flows_max;
 	uint8_t state;
 	bool local;
 	bool here;

@@ -12,11 +12,12 @@
 #define TABLE_SIZE	16381	/* where nothing is said */
 
 #define SERVICE_WORDS	\
-	"address, scheduler, table-size, affinity, policy, internal-policy, bypass, allow, deny"
+	"address, scheduler, table-size, affinity, policy, internal-policy, bypass, allow, deny, " \
+	"flows-max"
 
 static const char *const service_keywords[] = {
 	"address", "scheduler", "table-size", "affinity", "policy", "internal-policy", "bypass",
-	"allow", "deny", NULL
+	"allow", "deny", "flows-max", NULL
 };
 
 enum {
@@ -28,6 +29,7 @@ enum {
 	SEEN_TABLE_SIZE = 32,
 	SEEN_INTERNAL_POLICY = 64,
 	SEEN_AFFINITY = 128,
+	SEEN_FLOWS_MAX = 256,
 };
 
 static void put_frontend(struct request *request, unsigned int word,
@@ -131,6 +133,19 @@ static int build_affinity(struct request *request, struct line *line, unsigned i
 	return code;
 }
 
+static int build_flows_max(struct request *request, struct line *line, unsigned int *seen)
+{
+	uint64_t value;
+	int code;
+
+	code = args_once(line, seen, SEEN_FLOWS_MAX);
+	if (!code)
+		code = args_number(line, "flows-max", 0, UINT32_MAX, &value);
+	if (!code)
+		request_u32(request, line->next - 1, BPFLB_SERVICE_A_FLOWS_MAX, value);
+	return code;
+}
+
 static int build_keyword(struct request *request, struct line *line, unsigned int *seen)
 {
 	const char *word = line_take(line);
@@ -158,6 +173,8 @@ static int build_keyword(struct request *request, struct line *line, unsigned in
 				    BPFLB_SERVICE_A_BYPASS);
 	if (!strcmp(word, "allow"))
 		return build_sources(request, line, seen, BPFLB_SOURCES_ALLOW);
+	if (!strcmp(word, "flows-max"))
+		return build_flows_max(request, line, seen);
 	if (!strcmp(word, "deny"))
 		return build_sources(request, line, seen, BPFLB_SOURCES_DENY);
 	line->next--;
@@ -238,6 +255,7 @@ void service_decode(const struct nlmsghdr *nlh, struct service *service)
 	service->affinity = attr_u32(attrs[BPFLB_SERVICE_A_AFFINITY]);
 	service->backends = attr_u32(attrs[BPFLB_SERVICE_A_BACKENDS]);
 	service->backends_local = attr_u32(attrs[BPFLB_SERVICE_A_BACKENDS_LOCAL]);
+	service->flows_max = attr_u32(attrs[BPFLB_SERVICE_A_FLOWS_MAX]);
 	service->sources = attr_u8(attrs[BPFLB_SERVICE_A_SOURCES]);
 	counters_decode(attrs[BPFLB_SERVICE_A_COUNTERS], &service->counters);
 	attrs_for_each(attr, nlh, left) {
@@ -294,6 +312,7 @@ void service_json(struct json *json, const char *key, const struct service *serv
 	json_string(json, "internal_policy",
 		    name_of(policy_names, service->internal_policy, room));
 	json_bool(json, "bypass", service->bypass);
+	json_u64(json, "flows_max", service->flows_max);
 	json_string(json, "sources", name_of(sources_names, service->sources, room));
 	json_open(json, "source_ranges", '[');
 	for (i = 0; i < service->range_count; i++)
@@ -351,6 +370,8 @@ void service_words(FILE *file, const struct service *service, bool defaults)
 	if (defaults || !service->bypass)
 		fprintf(file, " bypass %s", switch_names[service->bypass]);
 	write_sources(file, service, defaults);
+	if (defaults || service->flows_max)
+		fprintf(file, " flows-max %u", service->flows_max);
 }
 
 static void take_service(const struct nlmsghdr *nlh, void *arg)
@@ -513,14 +534,16 @@ static int service_run_list(struct context *context)
 #define SOURCES_HELP \
 	"With allow or deny, and prefixes such as 10.0.0.0/8,2001:db8::/32, only some\n" \
 	"clients may ask; what others send is dropped. At an ADDRESS with open: before\n" \
-	"it all may. Flows that exist go on. 'allow any' takes the list away.\n"
+	"it all may. Flows that exist go on. 'allow any' takes the list away.\n" \
+	"While there are flows-max flows, no more are made; with 0 there is no limit.\n"
 
 static const struct command service_commands[] = {
 	{
 		.verb = "add",
 		.args = "NAME tcp|udp|sctp ADDRESS... [scheduler random|rr|lc|maglev]\n"
 			"    [table-size N] [affinity TIME|off] [policy cluster|local]\n"
-			"    [internal-policy cluster|local] [bypass on|off] [allow|deny PREFIX,...]",
+			"    [internal-policy cluster|local] [bypass on|off] [allow|deny PREFIX,...]\n"
+			"    [flows-max N]",
 		.summary = "make a service",
 		.help = FRONTEND_HELP SCHEDULER_HELP AFFINITY_HELP POLICY_HELP
 			"With bypass off each packet takes the whole way through the stack.\n"
@@ -532,7 +555,8 @@ static const struct command service_commands[] = {
 		.verb = "set",
 		.args = "NAME [address ADDRESS...] [scheduler random|rr|lc|maglev]\n"
 			"    [table-size N] [affinity TIME|off] [policy cluster|local]\n"
-			"    [internal-policy cluster|local] [bypass on|off] [allow|deny PREFIX,...]",
+			"    [internal-policy cluster|local] [bypass on|off] [allow|deny PREFIX,...]\n"
+			"    [flows-max N]",
 		.summary = "change a service; what is not mentioned stays as it is",
 		.help = FRONTEND_HELP "Those given here replace all that it had.\n"
 			AFFINITY_HELP SOURCES_HELP,

@@ -167,6 +167,24 @@ def affinity(s):
     equal(shown(), 0, "affinity when it is off")
 
 
+def limits(s):
+    s.do("service add web tcp 192.0.2.10:443 flows-max 1000")
+    s.do("backend add web 10.0.0.1:80 flows-max 4294967295")
+    saved = "service add web tcp 192.0.2.10:443 flows-max 1000\nbackend add web 10.0.0.1:80 flows-max 4294967295\n"
+    equal(s.do("save"), saved, "saved")
+    works(lbadm("-n", s.name, "apply", "-", stdin=saved))
+    generation = s.generation()
+    s.do("service set web policy cluster")
+    s.do("backend set web 10.0.0.1:80 flows-max 4294967295")
+    equal(s.generation(), generation, "generation after no change")
+    s.do("service set web flows-max 0")
+    s.do("backend set web 10.0.0.1:80 flows-max 5")
+    equal((s.json("service list")["services"][0]["flows_max"], s.json("backend list")["backends"][0]["flows_max"]),
+          (0, 5), "changed limits")
+    fails(s.say("service set web flows-max many"), USAGE, "flows-max must be 0 to 4294967295", "many")
+    fails(s.say("backend set web 10.0.0.1:80 flows-max -1"), USAGE, "flows-max must be 0 to 4294967295", "-1")
+
+
 def backends(s):
     s.do("node add 192.168.0.11")
     s.do("service add web tcp 192.0.2.10:443")
@@ -461,6 +479,7 @@ def tests(_subset):
         ("source ranges of services", sources),
         ("schedulers", schedulers),
         ("affinity", affinity),
+        ("limits of services and backends", limits),
         ("backends", backends),
         ("states of backends", backend_states),
         ("nodes", nodes),

@@ -65,14 +65,14 @@ def every_change(s):
                 ("node add 192.168.0.11", "node add 192.168.0.11"),
                 ("service add web tcp 192.0.2.10:443 nodeport:30022",
                  "service add web tcp 192.0.2.10:443 nodeport:30022 scheduler random "
-                 "affinity off policy cluster internal-policy cluster bypass on allow any"),
+                 "affinity off policy cluster internal-policy cluster bypass on allow any flows-max 0"),
                 ("service set web policy local",
                  "service set web tcp 192.0.2.10:443 nodeport:30022 scheduler random "
-                 "affinity off policy local internal-policy cluster bypass on allow any"),
+                 "affinity off policy local internal-policy cluster bypass on allow any flows-max 0"),
                 ("backend add web 10.0.0.1:80 node 192.168.0.11",
-                 "backend add web 10.0.0.1:80 node 192.168.0.11 weight 1 state active"),
+                 "backend add web 10.0.0.1:80 node 192.168.0.11 weight 1 state active flows-max 0"),
                 ("backend set web 10.0.0.1:80 weight 5",
-                 "backend set web 10.0.0.1:80 node 192.168.0.11 weight 5 state active"),
+                 "backend set web 10.0.0.1:80 node 192.168.0.11 weight 5 state active flows-max 0"),
                 ("backend del web 10.0.0.1:80", "backend del web 10.0.0.1:80"),
                 ("service del web", "service del web"),
                 ("node del 192.168.0.11", "node del 192.168.0.11")):
@@ -122,7 +122,7 @@ def only_what_is_asked_for(s):
         s.do("service add web tcp 192.0.2.10:443")
         s.do("set mode dsr")
         s.do("backend add web 10.0.0.1:80")
-        equal(m.lines(2), ["node add 10.0.0.1", "backend add web 10.0.0.1:80 weight 1 state active"], "events")
+        equal(m.lines(2), ["node add 10.0.0.1", "backend add web 10.0.0.1:80 weight 1 state active flows-max 0"], "events")
 
 
 def flows_if_asked_for(s):
@@ -178,7 +178,7 @@ def only_what_differs(s):
                              .replace("backend add a-second 10.0.0.9:53 local\n", "")))
         equal(sorted(m.lines(2)),
               ["backend del a-second 10.0.0.9:53",
-               "backend set web 10.0.0.1:81 node 192.168.0.11 weight 11 state draining"],
+               "backend set web 10.0.0.1:81 node 192.168.0.11 weight 11 state draining flows-max 0"],
               "events")
         s.do("node add 10.9.9.9")
         equal(m.line(), "node add 10.9.9.9", "nothing else")

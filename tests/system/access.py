@@ -502,6 +502,52 @@ def shared_backend(state, family, mode, place):
         equal(len(seen), 4, "clients that the backend sees")
 
 
+def limit_of_backends(state, family, mode):
+    """A backend that is full is not chosen, others are; all full: nobody gets through until one ends."""
+    net = state()
+    # a port of its own: what connections of other tests still say to each other would count
+    to = family.vip, 85 + MODES.index(mode)
+    net.apply(net.services(family, fronts=family.end(*to), places=("local", "remote")), mode)
+    for proto in ASK:
+        for place, most in (("local", 3), ("remote", 2)):
+            net.lbadm(f"backend set web-{proto} {family.end(family.at[place], PORT)} flows-max {most}")
+    eventually(lambda: quietly(udp, to), "the sender of notes is known")
+    net.lbadm("flow flush")
+    with contextlib.ExitStack() as stack:
+        streams = [stack.enter_context(connect(to)) for _ in range(5)]
+        places = [Answer(s.recv(200)).place for s in streams]
+        equal(sorted(places), ["local"] * 3 + ["remote"] * 2, "backends of five connections")
+        silent(net, "tcp", to, "flows-max")
+        udp_places = [udp(to, source=("", 24000 + n)).place for n in range(5)]
+        equal(sorted(udp_places), ["local"] * 3 + ["remote"] * 2, "backends of five UDP flows")
+        silent(net, "udp", to, "flows-max", source=("", 24100))
+        equal(udp(to, source=("", 24000)).place, udp_places[0], "who has a flow is served")
+        gone = streams[places.index("remote")].getsockname()
+        net.lbadm(f"flow flush client {family.end(gone[0], gone[1])}")
+        equal(eventually(lambda: quietly(tcp, to), "room for one").place, "remote", "who answers now")
+
+
+def limit_of_service(state, family):
+    """Whatever its backends may have."""
+    net = state()
+    to = family.vip, 88
+    net.apply(net.services(family, fronts=family.end(*to), words="flows-max 4", places=("local", "remote")))
+    with contextlib.ExitStack() as stack:
+        for _ in range(4):
+            stack.enter_context(connect(to))
+        silent(net, "tcp", to, "flows-max")
+        equal([udp(to, source=("", 24200 + n)).port for n in range(4)], [PORT] * 4, "another service")
+        silent(net, "udp", to, "flows-max", source=("", 24300))
+        net.lbadm("service set web-tcp flows-max 5")
+        tcp(to)
+        net.lbadm("service set web-udp flows-max 0")
+        equal(udp(to, source=("", 24300)).port, PORT, "who answers without a limit")
+    net.lbadm("flow flush")
+    net.lbadm("service set web-udp flows-max 1")
+    equal(udp(to, source=("", 24301)).port, PORT, "who answers when all flows have ended")
+    silent(net, "udp", to, "flows-max", source=("", 24302))
+
+
 @contextlib.contextmanager
 def more_addresses(family, count):
     """So many more of the client's, meanwhile."""
@@ -626,6 +672,9 @@ def tests(subset):
     cases += [(f"one client port to services of one backend: {mode} {place}",
                functools.partial(shared_backend, mode=mode, place=place))
               for mode, place in itertools.product(MODES, ("local", "remote"))]
+    cases += [(f"flow limits: of backends, {mode}", functools.partial(limit_of_backends, mode=mode))
+              for mode in ("snat", "dsr")]
+    cases += [("flow limits: of a service", limit_of_service)]
     cases += [("an address goes before a node port", address_first),
               ("node ports at some addresses", node_ports),
               ("an external address", external)]

@@ -401,6 +401,11 @@ enum bpflb_sources_rule {
 /**
  * enum bpflb_service_attr - SERVICE_ADD, SERVICE_SET, SERVICE_DEL, SERVICE_GET
  *
+ * A service or backend that has its FLOWS_MAX gets no new flow until one has ended: the
+ * service's are dropped, the backend's go to others. Processors that make flows at the
+ * same moment may exceed it by some. Of a service those flows count that were made
+ * while it had a FLOWS_MAX.
+ *
  * NAME is the key. ADD needs PROTO and at least one FRONTEND; SET cannot
  * change PROTO, and given FRONTENDs replace all that the service had, as given SOURCES
  * do with its SOURCEs. DEL
@@ -428,6 +433,7 @@ enum bpflb_service_attr {
 	BPFLB_SERVICE_A_TABLE_SIZE,	/* u32, of maglev, a prime of Cilium's; 16381 */
 	BPFLB_SERVICE_A_INTERNAL_POLICY,	/* u8, enum bpflb_policy; cluster */
 	BPFLB_SERVICE_A_AFFINITY,	/* u32, seconds, at most 86400; 0, which is none */
+	BPFLB_SERVICE_A_FLOWS_MAX,	/* u32, flows on this node, about; 0, the default: any */
 	__BPFLB_SERVICE_A_MAX,
 };
 #define BPFLB_SERVICE_A_MAX (__BPFLB_SERVICE_A_MAX - 1)
@@ -457,6 +463,7 @@ enum bpflb_backend_attr {
 	BPFLB_BACKEND_A_COUNTERS,	/* nest, enum bpflb_counters_attr, reply */
 	BPFLB_BACKEND_A_PLAIN,		/* flag, request only: neither LOCAL nor NODE */
 	BPFLB_BACKEND_A_STATE,		/* u8, enum bpflb_backend_state; active */
+	BPFLB_BACKEND_A_FLOWS_MAX,	/* u32, flows on this node, about; 0, the default: any */
 	__BPFLB_BACKEND_A_MAX,
 };
 #define BPFLB_BACKEND_A_MAX (__BPFLB_BACKEND_A_MAX - 1)
@@ -551,6 +558,7 @@ enum bpflb_drop_reason {
 	BPFLB_DROP_BACKEND_DOWN,	/* TCP, the flow's backend is down; client told */
 	BPFLB_DROP_UNKNOWN_PORT,	/* a service's address, but no service's port */
 	BPFLB_DROP_SOURCE,		/* a client that may not ask; see BPFLB_SOURCES_ALLOW */
+	BPFLB_DROP_FLOWS_MAX,		/* the service or each backend has its FLOWS_MAX */
 	__BPFLB_DROP_MAX,
 };
 
