@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <linux/gcd.h>
+#include <linux/limits.h>
 #include <linux/math64.h>
+#include <linux/minmax.h>
 
 #include "sched.h"
+
+#define STEP_TRIES 64
 
 /**
  * bpflb_sched_at() - the slot at a place on the line of all weights
@@ -67,6 +70,23 @@ void bpflb_sched_round(const u64 *sum, u32 n, s64 *credit, u16 *round)
 	}
 }
 
+/* How unevenly steps of @step are spread on a line of @all at worst: the largest
+ * partial quotient of @all / @step but for the first; U64_MAX if they share a divisor.
+ */
+static u64 unevenness(u64 all, u64 step)
+{
+	u64 largest = 0, quotient, rest;
+
+	div64_u64_rem(all, step, &rest);
+	while (rest) {
+		all = step;
+		step = rest;
+		quotient = div64_u64_rem(all, step, &rest);
+		largest = max(largest, quotient);
+	}
+	return step == 1 ? largest : U64_MAX;
+}
+
 /**
  * bpflb_sched_step() - how far round robin goes on the line of all weights
  * @sum: as of bpflb_sched_at()
@@ -74,16 +94,22 @@ void bpflb_sched_round(const u64 *sum, u32 n, s64 *credit, u16 *round)
  *
  * For weights whose round is too long to be written down. Whoever goes on by the
  * step each time comes to every place once before the first one again, so that in
- * a round each slot is chosen as often as its weight says. It is about the golden
- * section of the line, which spreads the choices of a slot over the round.
+ * a round each slot is chosen as often as its weight says. It is the best of some near
+ * the golden section of the line, so that the choices of a slot are spread over the round.
  *
  * Context: any.
  */
 u64 bpflb_sched_step(const u64 *sum, u32 n)
 {
-	u64 all = sum[n - 1], step = div_u64(all * 618, 1000) ?: 1;
+	u64 all = sum[n - 1], step = div_u64(all * 618, 1000) ?: 1, best = 1, least = U64_MAX, of;
+	u32 tries;
 
-	while (gcd(step, all) != 1)
-		step++;
-	return step;
+	for (tries = 0; step < all && (tries < STEP_TRIES || least == U64_MAX); tries++, step++) {
+		of = unevenness(all, step);
+		if (of < least) {
+			least = of;
+			best = step;
+		}
+	}
+	return best;
 }

@@ -3,9 +3,10 @@
 import collections
 import functools
 import tempfile
+import time
 
 from net import clients, maglev
-from net.cluster import PORTS, Cluster, Service
+from net.cluster import LBADM, PORTS, Cluster, Service
 from net.ktap import Failure, check, equal
 from net.plan import endpoint, twins
 
@@ -135,6 +136,33 @@ def room(state):
     equal(s.cluster.lbadm("n1", "save"), before, "configuration")
 
 
+def built_aside(state):
+    """Flows come and go on while two hundred of the largest tables are made."""
+    s = state()
+    to = s.serve("turns", "udp", THREE, "scheduler maglev")
+    vip, pods = s.plan.vip(40), [endpoint(s.plan.address(p), 80) for p in THREE]
+    lines = ["service add turns udp " + endpoint(*to) + " scheduler maglev"]
+    lines += [f"backend add turns {endpoint(s.plan.address(p), PORTS['udp'])} local" for p in THREE[:1]]
+    for n in range(200):
+        lines.append(f"service add m{n} tcp {endpoint(vip, n + 1)} scheduler maglev table-size 131071")
+        lines += [f"backend add m{n} {pod}" for pod in pods]
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as f, clients.Udp(s.cluster.net, "c0", to) as talks:
+        f.write("\n".join([*lines, ""]))
+        f.flush()
+        talks.ask()
+        apply = s.cluster.net.popen("n1", [LBADM, "apply", f.name])
+        answered, slowest = 0, 0
+        while apply.poll() is None:
+            begin = time.monotonic()
+            talks.ask()
+            clients.udp_once(s.cluster.net, "c0", to)
+            slowest = max(slowest, time.monotonic() - begin)
+            answered += 1
+        equal(apply.returncode, 0, "status of apply")
+    check(answered >= 5 and slowest < 1, f"{answered} times answered meanwhile, after {slowest:.3f} s at most")
+    print(f"# {answered} times answered meanwhile, after {slowest:.3f} s at most")
+
+
 def tests(subset):
     def of_family(plan):
         state = functools.lru_cache(functools.partial(State, plan))
@@ -147,5 +175,6 @@ def tests(subset):
             ("weighted maglev", functools.partial(by_tuple, weights={"p11": 100, "p21": 300, "p31": 50},
                                                   size=251)),
             ("maglev chooses alike on all nodes", alike_everywhere),
+            ("maglev: tables are made while flows go on", built_aside),
             ("maglev: too much for one namespace", room))]
     return twins(of_family)

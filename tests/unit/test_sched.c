@@ -4,6 +4,7 @@
 /* A place among the weights, against walking through them one by one; round robin. */
 #include <stdarg.h>
 #include <setjmp.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -147,6 +148,34 @@ static void steps_spread_a_heavy_slot(void **state)
 	}
 }
 
+/* Wherever in a long round: each slot has had about what was due, w/W of each choice. */
+static void steps_keep_to_what_is_due(void **state)
+{
+	u64 sum[SLOTS], got[SLOTS], step, at, turn;
+	double worst = 0;
+	int round;
+	u32 i, n;
+
+	(void)state;
+	for (round = 0; round < 100; round++) {
+		n = 2 + rand() % (round % 2 ? 5 : SLOTS - 2);
+		for (i = 0; i < n; i++)
+			sum[i] = 1 + rand() % 2000 + (i ? sum[i - 1] : 0);
+		step = bpflb_sched_step(sum, n);
+		memset(got, 0, sizeof(got));
+		at = rand();
+		for (turn = 0; turn < sum[n - 1]; turn++, at += step) {
+			double off;
+
+			i = bpflb_sched_at(sum, n, at);
+			off = ++got[i] - (double)(sum[i] - (i ? sum[i - 1] : 0)) * (turn + 1) / sum[n - 1];
+			worst = fabs(off) > worst ? fabs(off) : worst;
+		}
+	}
+	if (worst >= 5)
+		fail_msg("%f choices away from what was due", worst);
+}
+
 static void the_lighter_of_two(void **state)
 {
 	(void)state;
@@ -169,6 +198,7 @@ int main(void)
 		cmocka_unit_test(equal_slots_come_one_after_the_other),
 		cmocka_unit_test(steps_visit_each_slot_by_its_weight),
 		cmocka_unit_test(steps_spread_a_heavy_slot),
+		cmocka_unit_test(steps_keep_to_what_is_due),
 		cmocka_unit_test(the_lighter_of_two),
 	};
 

@@ -14,6 +14,8 @@ typedef uint32_t u32;
 typedef uint64_t u64;
 typedef int64_t s64;
 
+#define U64_MAX	UINT64_MAX
+
 #define __force
 #define U16_MAX UINT16_MAX
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
