@@ -183,8 +183,8 @@ def node_back(state):
     def known():
         return "lladdr" in ip(f"neigh show {plan.nodes['n1']} dev lan0")
 
-    s.apply("dsr", "on", tcp=["p21"])
     ip(f"neigh flush to {plan.nodes['n1']} dev lan0")
+    s.apply("dsr", "on", tcp=["p21"])
     eventually(known, "the balancer is looked for as a new configuration says")
     for line in lan_back(plan, "n2"):
         ip(line)
