@@ -168,7 +168,8 @@ static void steps_keep_to_what_is_due(void **state)
 			double off;
 
 			i = bpflb_sched_at(sum, n, at);
-			off = ++got[i] - (double)(sum[i] - (i ? sum[i - 1] : 0)) * (turn + 1) / sum[n - 1];
+			off = sum[i] - (i ? sum[i - 1] : 0);
+			off = ++got[i] - off * (turn + 1) / sum[n - 1];
 			worst = fabs(off) > worst ? fabs(off) : worst;
 		}
 	}
