@@ -139,6 +139,14 @@ static int link_flow(struct bpflb_net *bn, struct bpflb_flow *flow)
 	return -EADDRINUSE;
 }
 
+/* Its connection was made by another node, or before this module was loaded: only
+ * where any node chooses the same backend at any time it may be going on.
+ */
+static bool is_in_mid_life(const struct bpflb_packet *pkt)
+{
+	return pkt->tuple.proto != IPPROTO_UDP && !bpflb_packet_is_syn(pkt);
+}
+
 /* Make a flow for a packet to a service, or find the one that another processor
  * has just made. Return: why there is none.
  */
@@ -157,8 +165,7 @@ static enum bpflb_drop_reason make_flow(struct bpflb_net *bn, struct bpflb_backe
 	/* Met in mid-life: its backend may know nothing of it and must be able
 	 * to answer with an RST or ABORT that the client believes.
 	 */
-	if (kind == BPFLB_FLOW_DSR_OUT && pkt->tuple.proto != IPPROTO_UDP &&
-	    !bpflb_packet_is_syn(pkt))
+	if (kind == BPFLB_FLOW_DSR_OUT && is_in_mid_life(pkt))
 		flow->flags |= BPFLB_FLOW_NOTE_ALWAYS;
 
 	err = link_flow(bn, flow);
@@ -255,13 +262,15 @@ unsigned int bpflb_balance(struct bpflb_net *bn, struct bpflb_frontend *fe, stru
 	if (!may_ask(bn, v, fe, pkt))
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_SOURCE);
 	if (pkt->tcp_flags & BPFLB_TCP_RST)
-		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NO_FLOW);
+		return bpflb_reject_lost(bn, svc, skb, pkt);
 	if (!bpflb_version_pool(v, pkt->tuple.family, BPFLB_SCOPE_CLUSTER)->n)
 		return bpflb_reject_no_backend(bn, svc, skb, pkt);
 	pool = bpflb_version_pool(v, pkt->tuple.family, is_local_only(v, fe, pkt) ?
 				  BPFLB_SCOPE_NODE : BPFLB_SCOPE_CLUSTER);
 	if (!pool->n)
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NO_LOCAL_BACKEND);
+	if (is_in_mid_life(pkt) && !bpflb_version_is_deterministic(v, pool))
+		return bpflb_reject_lost(bn, svc, skb, pkt);
 	if (is_full(svc))
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_FLOWS_MAX);
 	slot = v->affinity ? bpflb_affinity_choose(bn, svc, v, pool, &pkt->tuple) :

@@ -25,6 +25,7 @@
 #include "flow.h"
 #include "netns.h"
 #include "reject.h"
+#include "sctp.h"
 #include "settings.h"
 #include "stats.h"
 
@@ -72,6 +73,8 @@ static bool is_intact(struct sk_buff *skb, const struct bpflb_packet *pkt)
 		if (!uh->check && !is_ipv6(pkt))
 			return true;
 	}
+	if (pkt->tuple.proto == IPPROTO_SCTP)
+		return bpflb_sctp_is_intact(skb, pkt);
 	return !nf_checksum(skb, NF_INET_PRE_ROUTING, pkt->thoff, pkt->tuple.proto,
 			    is_ipv6(pkt) ? AF_INET6 : AF_INET);
 }
@@ -312,6 +315,31 @@ static void send_reset(struct bpflb_net *bn, struct sk_buff *old, const struct b
 	answer_send(bn, skb, old, pkt, IPPROTO_TCP, 0);
 }
 
+static void send_abort(struct bpflb_net *bn, struct sk_buff *old, const struct bpflb_packet *pkt)
+{
+	struct bpflb_sctp_end end;
+	struct sk_buff *skb;
+
+	if (!bpflb_sctp_end(&end, old, pkt))
+		return;
+	skb = answer_make(sizeof(end));
+	if (!skb)
+		return;
+	skb_put_data(skb, &end, sizeof(end));
+	answer_send(bn, skb, old, pkt, IPPROTO_SCTP, 0);
+}
+
+/* To a packet of a connection that nobody knows of any more. */
+static void send_end(struct bpflb_net *bn, struct sk_buff *old, const struct bpflb_packet *pkt)
+{
+	if (!is_intact(old, pkt))
+		return;
+	if (pkt->tuple.proto == IPPROTO_SCTP)
+		send_abort(bn, old, pkt);
+	else
+		send_reset(bn, old, pkt);
+}
+
 /**
  * bpflb_reject_unknown_port() - a packet to a service's address, but no service's port
  * @bn: namespace
@@ -374,12 +402,12 @@ bool bpflb_answer_echo(struct bpflb_net *bn, struct sk_buff *skb, const struct b
 }
 
 /**
- * bpflb_reject_down() - a client's TCP packet whose backend is down
+ * bpflb_reject_down() - a client's TCP or SCTP packet whose backend is down
  * @flow: its flow
  * @skb: the packet as the client has sent it, in PREROUTING or LOCAL_OUT
  * @pkt: what it is
  *
- * The flow stays for a while, closed: if the client misses the RST, what it
+ * The flow stays for a while, closed: if the client misses the RST or ABORT, what it
  * sends next is answered as well.
  *
  * Context: RCU, bottom halves off. Return: NF_DROP, and it is counted.
@@ -387,13 +415,31 @@ bool bpflb_answer_echo(struct bpflb_net *bn, struct sk_buff *skb, const struct b
 unsigned int bpflb_reject_down(struct bpflb_flow *flow, struct sk_buff *skb,
 			       const struct bpflb_packet *pkt)
 {
+	u8 closed = pkt->tuple.proto == IPPROTO_SCTP ? BPFLB_STATE_SCTP_CLOSED :
+						       BPFLB_STATE_TCP_CLOSED;
 	struct bpflb_net *bn = flow->bn;
 
-	if (READ_ONCE(flow->state) != BPFLB_STATE_TCP_CLOSED) {
+	if (READ_ONCE(flow->state) != closed) {
 		WRITE_ONCE(flow->seen, (u32)jiffies);
-		WRITE_ONCE(flow->state, BPFLB_STATE_TCP_CLOSED);
+		WRITE_ONCE(flow->state, closed);
 	}
-	if (is_intact(skb, pkt))
-		send_reset(bn, skb, pkt);
+	send_end(bn, skb, pkt);
 	return bpflb_drop(bn, flow->be->key.svc, skb, BPFLB_DROP_BACKEND_DOWN);
+}
+
+/**
+ * bpflb_reject_lost() - a TCP or SCTP packet of a connection that nobody knows
+ * @bn: namespace
+ * @svc: the service that it is for
+ * @skb: the packet as the client has sent it, in PREROUTING or LOCAL_OUT
+ * @pkt: what it is
+ *
+ * Context: RCU, bottom halves off. Return: NF_DROP, and it is counted.
+ */
+unsigned int bpflb_reject_lost(struct bpflb_net *bn, struct bpflb_service *svc,
+			       struct sk_buff *skb, const struct bpflb_packet *pkt)
+{
+	if (!(pkt->tcp_flags & BPFLB_TCP_RST))
+		send_end(bn, skb, pkt);
+	return bpflb_drop(bn, svc, skb, BPFLB_DROP_NO_FLOW);
 }

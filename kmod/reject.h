@@ -35,5 +35,7 @@ unsigned int bpflb_reject_unknown_port(struct bpflb_net *bn, struct sk_buff *skb
 bool bpflb_answer_echo(struct bpflb_net *bn, struct sk_buff *skb, const struct bpflb_packet *pkt);
 unsigned int bpflb_reject_down(struct bpflb_flow *flow, struct sk_buff *skb,
 			       const struct bpflb_packet *pkt);
+unsigned int bpflb_reject_lost(struct bpflb_net *bn, struct bpflb_service *svc,
+			       struct sk_buff *skb, const struct bpflb_packet *pkt);
 
 #endif

@@ -9,6 +9,7 @@
 #include <linux/sctp.h>
 #include <net/checksum.h>
 
+#include "compat/crc32c.h"
 #include "crc32c.h"
 #include "sctp.h"
 
@@ -112,4 +113,76 @@ void bpflb_sctp_rewrite(struct sk_buff *skb, const struct bpflb_packet *pkt,
 	} else {
 		change_addrs4(ip_hdr(skb), to);
 	}
+}
+
+/* Of an SCTP packet, its own field taken as 0 (RFC 9260, section 6.8). */
+static bool packet_crc(const struct sk_buff *skb, u32 at, u32 len, __le32 *crc)
+{
+	u32 sum = ~0, done, piece;
+	u8 buf[256];
+
+	for (done = 0; done < len; done += piece) {
+		piece = min_t(u32, len - done, sizeof(buf));
+		if (skb_copy_bits(skb, at + done, buf, piece))
+			return false;
+		if (!done)
+			memset(buf + offsetof(struct sctphdr, checksum), 0, sizeof(*crc));
+		sum = bpflb_crc32c(sum, buf, piece);
+	}
+	*crc = cpu_to_le32(~sum);
+	return true;
+}
+
+/**
+ * bpflb_sctp_is_intact() - is the CRC32c of an SCTP packet right?
+ * @skb: the packet
+ * @pkt: what it is
+ *
+ * Context: any.
+ */
+bool bpflb_sctp_is_intact(const struct sk_buff *skb, const struct bpflb_packet *pkt)
+{
+	const struct sctphdr *sh;
+	struct sctphdr buf;
+	__le32 crc;
+
+	if (skb_csum_unnecessary(skb) || skb->ip_summed == CHECKSUM_PARTIAL)
+		return true;
+	sh = skb_header_pointer(skb, pkt->thoff, sizeof(buf), &buf);
+	return sh && packet_crc(skb, pkt->thoff,
+				pkt->len - (pkt->thoff - skb_network_offset(skb)), &crc) &&
+	       sh->checksum == crc;
+}
+
+/**
+ * bpflb_sctp_end() - what answers a packet of an association that is no more
+ * @end: the answer
+ * @skb: the packet
+ * @pkt: what it is
+ *
+ * RFC 9260, section 8.4: ABORT, but to SHUTDOWN ACK SHUTDOWN COMPLETE, with the
+ * verification tag of the packet, which the T bit tells.
+ *
+ * Context: any. Return: false if it is to have no answer.
+ */
+bool bpflb_sctp_end(struct bpflb_sctp_end *end, const struct sk_buff *skb,
+		    const struct bpflb_packet *pkt)
+{
+	bool shut = pkt->tcp_flags & BPFLB_SCTP_SHUTDOWN_ACK;
+	const struct sctphdr *sh;
+	struct sctphdr buf;
+
+	sh = skb_header_pointer(skb, pkt->thoff, sizeof(buf), &buf);
+	if (!sh || pkt->tcp_flags & (BPFLB_SCTP_ABORT | BPFLB_SCTP_SHUTDOWN_COMPLETE))
+		return false;
+	*end = (struct bpflb_sctp_end){
+		.head = { .source = sh->dest, .dest = sh->source, .vtag = sh->vtag },
+		.chunk = {
+			.type = shut ? SCTP_CID_SHUTDOWN_COMPLETE : SCTP_CID_ABORT,
+			.flags = SCTP_CHUNK_FLAG_T,
+			.length = htons(sizeof(end->chunk)),
+		},
+	};
+	end->head.checksum = cpu_to_le32(~bpflb_crc32c(~0, end, sizeof(*end)));
+	return true;
 }

@@ -9,6 +9,7 @@ from scapy.packet import Raw
 
 from family import FAMILIES, at, end, error
 from net.ktap import equal, eventually
+from reject import dropping, unreachable
 from wire import from_node, from_pod, from_router, to_node, to_pod, to_router
 
 
@@ -208,6 +209,47 @@ def quoted(wire):
                     to_router(error(at.middle, at.client, told, ttl=59)))
 
 
+def end_of(sent, kind=ABORT):
+    """What tells a client that there is no such association: its own tag, and the T bit (RFC 9260, section 8.4)."""
+    sport, dport, tag = struct.unpack("!HHI", bytes(sent[Raw])[:8])
+    return at.ip(src=sent.dst, dst=sent.src, id=0, df=True, proto=132) / Raw(sctp(dport, sport, chunk(kind, flags=1), tag=tag))
+
+
+def backend_down(wire):
+    """Whatever the client sends is answered so that it believes it; an INIT is a new association, to nobody."""
+    a = Association(wire, 26100).open()
+    a.wire.lbadm("backend", "set", "sig", end(at.remote, 2905), "state", "down")
+    try:
+        for kinds, answer in (((DATA,), ABORT), ((HEARTBEAT,), ABORT), ((SHUTDOWN_ACK,), COMPLETE)):
+            sent = packet(at.client, at.vip, a.port, 132, *(KINDS.get(k, chunk(k, bytes(4))) for k in kinds), tag=0xdecade)
+            with dropping(wire, "backend-down", 1):
+                wire.expect("lan", from_router(sent), to_router(end_of(sent, answer)))
+        a.is_in("closed")
+        damaged = packet(at.client, at.vip, a.port, 132, KINDS[DATA], wrong=4)
+        with dropping(wire, "backend-down", 1, answers=0):
+            wire.expect("lan", from_router(damaged))
+        init = packet(at.client, at.vip, a.port, 132, KINDS[INIT], tag=0)
+        with dropping(wire, "no-backend", 1):
+            wire.expect("lan", from_router(init), to_router(unreachable(init)))
+    finally:
+        a.wire.lbadm("backend", "set", "sig", end(at.remote, 2905), "state", "active")
+
+
+def lost(wire):
+    """Met in mid-life where any of two backends may have it: the client is told, and no flow made."""
+    a = Association(wire, 26110)
+    wire.lbadm("backend", "add", "sig", end(at.pod, 2905), "local")
+    try:
+        for n, (kind, answer) in enumerate(((DATA, ABORT), (COOKIE_ECHO, ABORT), (SHUTDOWN, ABORT),
+                                            (SHUTDOWN_ACK, COMPLETE), (ABORT, None), (COMPLETE, None))):
+            sent = packet(at.client, at.vip, 26110 + n, 132, KINDS.get(kind, chunk(kind, bytes(4))))
+            with dropping(wire, "no-flow", 1, answers=int(answer is not None)):
+                wire.expect("lan", from_router(sent), *([to_router(end_of(sent, answer))] if answer else []))
+            equal(wire.flow(at.client, 26110 + n), None, "flow")
+    finally:
+        wire.lbadm("backend", "del", "sig", end(at.pod, 2905))
+
+
 def not_loaded(_wire):
     """Nothing of this needs the kernel's SCTP."""
     with open("/proc/modules", encoding="ascii") as f:
@@ -227,5 +269,7 @@ TESTS = [
     ("sctp: chunks that make no sense", nonsense),
     ("sctp: an error is about the client's own packet", quoted),
     ("sctp: each state's timeout", expires),
+    ("sctp: ABORT where the backend is down", backend_down),
+    ("sctp: ABORT where nobody knows the backend", lost),
     ("sctp: the kernel's own module is not loaded", not_loaded),
 ]

@@ -2,10 +2,12 @@
 """TCP as a balancer has to take it: every segment of a flow is translated, states choose timeouts."""
 from scapy.layers.inet import TCP
 
-from family import at
+from dispatch import tcp
+from family import at, end
 from net.ktap import equal, eventually
+from reject import dropping, rst
 from talk import DsrOut, Local, Snat
-from wire import to_node
+from wire import from_router, to_node, to_router
 
 
 def out_of_window(wire, kind, bypass):
@@ -70,6 +72,42 @@ def mid_life_dsr(wire):
         wire.expect(link, frame, to_node(at.noted(talk.translated(packet), at.vip, 80)))
 
 
+def mid_life_lost(wire, mode):
+    """Of two backends nobody can tell which one it was: the client is told that it is lost, and no flow made."""
+    wire.set(mode)
+    wire.lbadm("backend", "add", "web", end(at.pod, 8080), "local")
+    try:
+        for port, flags, data in ((27101, "A", b""), (27102, "PA", b"more"), (27103, "FA", b""), (27104, "SA", b"")):
+            packet = tcp(port, flags)
+            packet = packet / data if data else packet
+            with dropping(wire, "no-flow", 1):
+                wire.expect("lan", from_router(packet), to_router(rst(packet)))
+            equal(wire.flow(at.client, port), None, "flow")
+        with dropping(wire, "no-flow", 1, answers=0):
+            wire.expect("lan", from_router(tcp(27105, "R")))
+        packet = tcp(27106, "A")
+        packet[TCP].chksum = 0x1234
+        with dropping(wire, "no-flow", 1, answers=0):
+            wire.expect("lan", from_router(packet))
+    finally:
+        wire.lbadm("backend", "del", "web", end(at.pod, 8080))
+
+
+def mid_life_maglev(wire):
+    """Maglev can: it goes on by SNAT from the client's own port, which it is likely to have had."""
+    talk = Snat(wire, "tcp")
+    wire.set("snat")
+    wire.lbadm("service", "set", "web", "scheduler", "maglev")
+    # as a second one, but for a place on no entry: the first one has them all
+    wire.lbadm("backend", "add", "web", end(at.pod, 8080), "local", "weight", "0")
+    try:
+        talk.say(talk.ask, flags="A")
+        talk.say(talk.answer, data=b"still here")
+    finally:
+        wire.lbadm("backend", "del", "web", end(at.pod, 8080))
+        wire.lbadm("service", "set", "web", "scheduler", "random")
+
+
 TESTS = [
     *((f"tcp: out of the window, {kind.__name__.lower()}, {'bypass' if b else 'slow way'}",
        lambda wire, kind=kind, b=b: out_of_window(wire, kind, b)) for kind in (Snat, Local) for b in (True, False)),
@@ -77,4 +115,7 @@ TESTS = [
     ("tcp: each state's timeout", expires),
     ("tcp: met in mid-life: the backend's RST reaches the client", mid_life),
     ("tcp: met in mid-life, dsr: a note on each packet", mid_life_dsr),
+    *((f"tcp: met in mid-life, {mode}: nobody knows its backend", lambda wire, mode=mode: mid_life_lost(wire, mode))
+      for mode in ("snat", "dsr")),
+    ("tcp: met in mid-life: maglev goes on", mid_life_maglev),
 ]

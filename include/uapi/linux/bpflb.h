@@ -546,7 +546,7 @@ enum bpflb_drop_reason {
 	BPFLB_DROP_NO_LOCAL_BACKEND,	/* policy local, and none on this node */
 	BPFLB_DROP_TABLE_FULL,		/* flows_max reached */
 	BPFLB_DROP_NO_MEMORY,
-	BPFLB_DROP_NO_FLOW,		/* a TCP RST of no flow that is known */
+	BPFLB_DROP_NO_FLOW,		/* TCP, SCTP in mid-life, of no known flow; client told */
 	BPFLB_DROP_NO_SNAT_PORT,	/* every port to this backend is taken */
 	BPFLB_DROP_NO_SNAT_ADDRESS,	/* the outgoing device has no address */
 	BPFLB_DROP_TUPLE_CLASH,		/* another flow to the same backend looks alike */
@@ -555,7 +555,7 @@ enum bpflb_drop_reason {
 	BPFLB_DROP_NOTE_SENDER,		/* a DSR note from nobody that is trusted */
 	BPFLB_DROP_NOTE_SERVICE,	/* a DSR note for no service of this backend */
 	BPFLB_DROP_REROUTE,		/* no route to the backend from this node itself */
-	BPFLB_DROP_BACKEND_DOWN,	/* TCP, the flow's backend is down; client told */
+	BPFLB_DROP_BACKEND_DOWN,	/* TCP or SCTP, the flow's backend is down; client told */
 	BPFLB_DROP_UNKNOWN_PORT,	/* a service's address, but no service's port */
 	BPFLB_DROP_SOURCE,		/* a client that may not ask; see BPFLB_SOURCES_ALLOW */
 	BPFLB_DROP_FLOWS_MAX,		/* the service or each backend has its FLOWS_MAX */
