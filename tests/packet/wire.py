@@ -110,7 +110,7 @@ class Wire:
     @staticmethod
     def ip(line):
         """`ip LINE` at the node."""
-        subprocess.run(["ip", "-n", NODE, f"-{at.version}", *line.split()], check=True, timeout=20,
+        subprocess.run(["ip", "-n", NODE, f"-{at.version}", *line.split()], check=True, timeout=60,
                        stdout=subprocess.DEVNULL)
 
     @staticmethod
