@@ -74,6 +74,12 @@ bool bpflb_packet_parse4(const struct sk_buff *skb, struct bpflb_packet *pkt)
 	return parse_transport(skb, pkt, iph->protocol);
 }
 
+/* One that bpflb steps over on its way to the transport header. */
+static bool is_extension(u8 nexthdr)
+{
+	return nexthdr == NEXTHDR_HOP || nexthdr == NEXTHDR_DEST || nexthdr == NEXTHDR_ROUTING;
+}
+
 /* Step over one extension header (RFC 8200, section 4). A packet whose destination
  * will be another one (a routing header), a fragment, and what is behind an
  * authentication header are not for us to rewrite.
@@ -110,8 +116,7 @@ bool bpflb_packet_parse6(const struct sk_buff *skb, struct bpflb_packet *pkt)
 		.dst = { .addr = { .in6 = ip6h->daddr } },
 	};
 	pkt->thoff = skb_network_offset(skb) + sizeof(*ip6h);
-	for (n = 0; nexthdr == NEXTHDR_HOP || nexthdr == NEXTHDR_DEST ||
-		    nexthdr == NEXTHDR_ROUTING; n++)
+	for (n = 0; is_extension(nexthdr); n++)
 		if (n == EXTENSIONS_MAX || !skip_extension(skb, &pkt->thoff, &nexthdr))
 			return false;
 	return parse_transport(skb, pkt, nexthdr);

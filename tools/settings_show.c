@@ -51,8 +51,8 @@ static void decode_lists(const struct nlmsghdr *nlh, struct settings *settings)
 				    IFNAMSIZ);
 		if (nla_type(attr) == BPFLB_SETTINGS_A_NODEPORT_ADDR &&
 		    settings->nodeport_address_count < BPFLB_NODEPORT_ADDRS_MAX)
-			attr_prefix(attr, &settings->nodeport_addresses[
-					settings->nodeport_address_count++]);
+			attr_prefix(attr, settings->nodeport_addresses +
+					  settings->nodeport_address_count++);
 	}
 }
 
