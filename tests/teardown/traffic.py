@@ -15,6 +15,7 @@ class Traffic:
     def __init__(self, cluster):
         self._net = cluster.net
         plan = cluster.plan
+        self._family = plan.family
         self._web, self._udp, self._ghost = ((plan.vip(90), port) for port in (80, 53, 54))
         self._port = (plan.nodes["n1"], 30091)
         self._end = threading.Event()
@@ -39,7 +40,7 @@ class Traffic:
                    "traffic flows", 60, [f"rounds: {self._rounds}"])
 
     def _loop(self, kind):
-        old = self._net.socket("c0", socket.AF_INET, socket.SOCK_DGRAM)
+        old = self._net.socket("c0", self._family, socket.SOCK_DGRAM)
         old.setblocking(False)
         for port in itertools.cycle(range(10000, 20000)):
             if self._end.is_set():
@@ -50,7 +51,7 @@ class Traffic:
         old.close()
 
     def _new(self, port, _):
-        with self._net.socket("c0", socket.AF_INET, socket.SOCK_DGRAM) as s:
+        with self._net.socket("c0", self._family, socket.SOCK_DGRAM) as s:
             s.bind(("", port))
             for to in (self._udp, self._ghost, self._port):
                 s.sendto(b"/new", to)
