@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from . import module, servers
 from .capture import Capture
+from .ktap import eventually
 from .plan import V4, endpoint
 from .topology import BALANCER, Topology
 
@@ -70,6 +71,7 @@ class Cluster:
         places = [*self.plan.pods, *self.plan.nodes] if servers_at is None else servers_at
         self.nginx = servers.Nginx(self.net, places) if places else None
         self.echo = servers.UdpEcho(self.net, places) if places else None
+        self._met = set()
 
     def capture(self, places=None):
         return Capture(self.net, places)
@@ -95,6 +97,17 @@ class Cluster:
             f.flush()
             for node in nodes or self.plan.nodes:
                 self.lbadm(node, "apply", f.name)
+        if not nodes and self.plan not in self._met:
+            self._meet()
+
+    def _meet(self):
+        """A node that has just been configured asks for the balancer's MAC, and believes no note until it
+        has it: a datagram would be lost."""
+        words = ["ip", "neigh", "show", self.plan.nodes[BALANCER], "dev", "lan0"]
+        for node in self.plan.nodes:
+            if node != BALANCER:
+                eventually(lambda node=node: "lladdr" in self.net.run(node, words), f"{node} knows the balancer's MAC")
+        self._met.add(self.plan)
 
     def lbadm(self, node, *words, config=None):
         """A string is many words. Returns what lbadm printed; a refusal is an error."""

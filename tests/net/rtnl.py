@@ -61,7 +61,8 @@ class Rtnl:
             return socket.if_nametoindex(link)
 
     def running(self):
-        """Whether the kernel has seen the carrier of each link that is up, and told everybody.
+        """Whether the kernel has seen the carrier of each link that is up, and that those which
+        are down have none, and told everybody.
 
         IFF_RUNNING is set before; what comes after it, at any later time, makes all routes be
         looked up again.
@@ -126,12 +127,12 @@ class Rtnl:
 def _has_carrier(link):
     """@link: a struct ifinfomsg and its attributes."""
     flags, at = struct.unpack_from("=I", link, 8)[0], 16
-    if not flags & _IFF_UP or flags & _IFF_LOOPBACK:
+    if flags & _IFF_LOOPBACK:
         return True
     while at < len(link):
         length, kind = struct.unpack_from("=HH", link, at)
         if kind == _OPERSTATE:
-            return link[at + 4] == _OPER_UP
+            return (link[at + 4] == _OPER_UP) == bool(flags & _IFF_UP)
         at += (length + 3) & ~3
     return False
 

@@ -251,6 +251,7 @@ def device_down(wire):
             tmp_route(wire)
             slow_then_fast(wire, elsewhere(talk.ask, "tmp", to_alt))
             wire.ip("link set tmp0 down")
+            wire.running(NODE)
             slow_then_fast(wire, talk.ask)
             wire.ip("link set tmp0 up")
 

@@ -104,8 +104,9 @@ class Wire:
         for f in FAMILIES:
             self._sockets.pop((name, f.version)).close()
 
-    def running(self):
-        eventually(lambda: running(NODE) and running(FAR), "links are up")
+    def running(self, *names):
+        """Awaits all that the kernel tells of links going up or down, in a short while."""
+        eventually(lambda: all(running(name) for name in names or (NODE, FAR)), "links are what they are to be")
 
     @staticmethod
     def ip(line):

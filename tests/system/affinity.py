@@ -8,7 +8,7 @@ import time
 
 from net import clients, maglev
 from net.cluster import PORTS, Cluster, Service
-from net.ktap import check, equal, eventually
+from net.ktap import check, equal
 from net.plan import endpoint, twins
 
 THREE = ["p11", "p21", "p31"]
@@ -24,13 +24,6 @@ class State:
         self.cluster = Cluster(plan, "dsr")
         self.plan = plan
         self.vips = [plan.vip(60), plan.vip(61)]
-        self.cluster.apply([])
-        # Until a node knows the balancer's MAC it believes no note, and a datagram is lost.
-        for node in "n2", "n3":
-            eventually(functools.partial(self.knows_balancer, node), f"{node} knows the balancer's MAC")
-
-    def knows_balancer(self, node):
-        return "lladdr" in self.cluster.net.run(node, ["ip", "neigh", "show", self.plan.nodes["n1"], "dev", "lan0"])
 
     def serve(self, options="scheduler rr affinity 1h", backends=THREE, **kw):
         """A service of each protocol at two addresses and a node port; nobody is remembered."""
