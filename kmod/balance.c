@@ -59,21 +59,40 @@ static bool is_hairpin(const struct bpflb_backend *be, const struct bpflb_packet
 	return !pkt->local_out && bpflb_addr_equal(&pkt->tuple.src.addr, &be->key.at.addr);
 }
 
-static u8 flow_kind(struct bpflb_net *bn, const struct bpflb_slot *slot,
-		    const struct bpflb_packet *pkt)
+static bool is_dsr(const struct bpflb_settings *s, u8 proto)
 {
-	u8 mode = rcu_dereference(bn->settings)->mode;
+	return s->mode == BPFLB_MODE_DSR ||
+	       (s->mode == BPFLB_MODE_HYBRID && proto == IPPROTO_TCP);
+}
+
+static bool is_pod_here(const struct bpflb_settings *s, const struct bpflb_packet *pkt)
+{
+	return !pkt->local_out &&
+	       bpflb_settings_has_pod(s, pkt->tuple.family, &pkt->tuple.src.addr);
+}
+
+/* @policy: where the packet asks. What is for a server in this node's own network
+ * never leaves, and so has no other source than its client's.
+ */
+static u8 flow_kind(struct bpflb_net *bn, const struct bpflb_slot *slot,
+		    const struct bpflb_packet *pkt, u8 policy)
+{
+	const struct bpflb_settings *s = rcu_dereference(bn->settings);
+	bool all = s->masquerade == BPFLB_MASQUERADE_ALL && policy == BPFLB_POLICY_CLUSTER;
+	bool dsr = is_dsr(s, pkt->tuple.proto);
 
 	if (is_hairpin(slot->be, pkt))
 		return BPFLB_FLOW_SNAT;
 	if (slot->where == BPFLB_WHERE_HERE)
-		return BPFLB_FLOW_LOCAL;
-	if (slot->where == BPFLB_WHERE_NODE &&
-	    (mode == BPFLB_MODE_DSR ||
-	     (mode == BPFLB_MODE_HYBRID && pkt->tuple.proto == IPPROTO_TCP)) &&
-	    can_be_answered(bn, pkt))
-		return BPFLB_FLOW_DSR_OUT;
-	return BPFLB_FLOW_SNAT;
+		return all && !dsr && !bpflb_addr_is_own(bn->net, pkt->tuple.family,
+							 &slot->be->key.at.addr) ?
+		       BPFLB_FLOW_SNAT : BPFLB_FLOW_LOCAL;
+	if (slot->where == BPFLB_WHERE_PLAIN)
+		return BPFLB_FLOW_SNAT;
+	/* What answers a pod comes by here, whoever it is from. */
+	if (!all && is_pod_here(s, pkt))
+		return BPFLB_FLOW_DIRECT;
+	return dsr && can_be_answered(bn, pkt) ? BPFLB_FLOW_DSR_OUT : BPFLB_FLOW_SNAT;
 }
 
 /* A port of the client's that it is unlikely to use itself at this moment. */
@@ -224,17 +243,21 @@ static bool may_ask(struct bpflb_net *bn, const struct bpflb_version *v,
 	       node_may_ask(bn, v->sources, t);
 }
 
-/* Who asks at an external address from this node itself is inside already, and gets
- * all backends whatever the policy there is.
- */
-static bool is_local_only(const struct bpflb_version *v, const struct bpflb_frontend *fe,
-			  const struct bpflb_packet *pkt)
+static u8 policy_at(const struct bpflb_version *v, const struct bpflb_frontend *fe)
 {
-	if (!bpflb_version_has_local(v))
+	return front_flags(v, fe) & BPFLB_FRONT_INTERNAL ? v->internal_policy : v->policy;
+}
+
+/* Who asks at an external address from this node, itself or a pod, is inside already,
+ * and gets all backends whatever the policy there is.
+ */
+static bool is_local_only(struct bpflb_net *bn, const struct bpflb_version *v,
+			  const struct bpflb_frontend *fe, const struct bpflb_packet *pkt)
+{
+	if (!bpflb_version_has_local(v) || policy_at(v, fe) != BPFLB_POLICY_LOCAL)
 		return false;
-	if (front_flags(v, fe) & BPFLB_FRONT_INTERNAL)
-		return v->internal_policy == BPFLB_POLICY_LOCAL;
-	return v->policy == BPFLB_POLICY_LOCAL && !pkt->local_out;
+	return front_flags(v, fe) & BPFLB_FRONT_INTERNAL ||
+	       !(pkt->local_out || is_pod_here(rcu_dereference(bn->settings), pkt));
 }
 
 /**
@@ -256,6 +279,7 @@ unsigned int bpflb_balance(struct bpflb_net *bn, struct bpflb_frontend *fe, stru
 	const struct bpflb_pool *pool;
 	enum bpflb_drop_reason reason;
 	struct bpflb_match m = {};
+	u8 kind;
 
 	if (!v)
 		return NF_ACCEPT;
@@ -265,7 +289,7 @@ unsigned int bpflb_balance(struct bpflb_net *bn, struct bpflb_frontend *fe, stru
 		return bpflb_reject_lost(bn, svc, skb, pkt);
 	if (!bpflb_version_pool(v, pkt->tuple.family, BPFLB_SCOPE_CLUSTER)->n)
 		return bpflb_reject_no_backend(bn, svc, skb, pkt);
-	pool = bpflb_version_pool(v, pkt->tuple.family, is_local_only(v, fe, pkt) ?
+	pool = bpflb_version_pool(v, pkt->tuple.family, is_local_only(bn, v, fe, pkt) ?
 				  BPFLB_SCOPE_NODE : BPFLB_SCOPE_CLUSTER);
 	if (!pool->n)
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NO_LOCAL_BACKEND);
@@ -278,7 +302,8 @@ unsigned int bpflb_balance(struct bpflb_net *bn, struct bpflb_frontend *fe, stru
 	slot = with_room(pool, slot);
 	if (!slot)
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_FLOWS_MAX);
-	reason = make_flow(bn, slot->be, pkt, flow_kind(bn, slot, pkt), &m);
+	kind = flow_kind(bn, slot, pkt, policy_at(v, fe));
+	reason = make_flow(bn, slot->be, pkt, kind, &m);
 	if (reason != BPFLB_NO_DROP)
 		return bpflb_drop(bn, svc, skb, reason);
 	return bpflb_translate_dst(skb, pkt, &m);

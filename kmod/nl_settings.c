@@ -38,8 +38,11 @@ const struct nla_policy bpflb_nl_settings_policy[BPFLB_SETTINGS_A_MAX + 1] = {
 	[BPFLB_SETTINGS_A_DSR_DEVICE] = { .type = NLA_NUL_STRING, .len = IFNAMSIZ - 1 },
 	[BPFLB_SETTINGS_A_CLEAR] = NLA_POLICY_MASK(NLA_U32, BPFLB_SETTINGS_CLEAR_SNAT_ADDR |
 							   BPFLB_SETTINGS_CLEAR_DSR_DEVICE |
-							   BPFLB_SETTINGS_CLEAR_NODEPORT_ADDR),
+							   BPFLB_SETTINGS_CLEAR_NODEPORT_ADDR |
+							   BPFLB_SETTINGS_CLEAR_POD),
 	[BPFLB_SETTINGS_A_NODEPORT_ADDR] = BPFLB_NL_PREFIX,
+	[BPFLB_SETTINGS_A_POD] = BPFLB_NL_PREFIX,
+	[BPFLB_SETTINGS_A_MASQUERADE] = NLA_POLICY_MAX(NLA_U8, BPFLB_MASQUERADE_MAX),
 	[BPFLB_SETTINGS_A_BYPASS] = NLA_POLICY_MAX(NLA_U8, 1),
 	[BPFLB_SETTINGS_A_NO_BACKEND] = NLA_POLICY_MAX(NLA_U8, BPFLB_NO_BACKEND_MAX),
 	[BPFLB_SETTINGS_A_UNKNOWN_PORTS] = NLA_POLICY_MAX(NLA_U8, BPFLB_UNKNOWN_PORTS_MAX),
@@ -136,6 +139,22 @@ static void clear_devices(struct bpflb_settings *s)
 	memset(s->dsr_device, 0, sizeof(s->dsr_device));
 }
 
+static int add_pod(struct bpflb_settings *s, const struct nlattr *attr,
+		   struct netlink_ext_ack *extack)
+{
+	if (s->n_pod == BPFLB_PODS_MAX) {
+		NL_SET_ERR_MSG_ATTR(extack, attr, "more than 16 prefixes of pods");
+		return -E2BIG;
+	}
+	return bpflb_nl_get_prefix(attr, &s->pod[s->n_pod++], extack);
+}
+
+static void clear_pods(struct bpflb_settings *s)
+{
+	s->n_pod = 0;
+	memset(s->pod, 0, sizeof(s->pod));
+}
+
 static void clear_nodeport_addrs(struct bpflb_settings *s)
 {
 	s->n_nodeport_addr = 0;
@@ -157,6 +176,8 @@ static int set_lists(struct bpflb_settings *s, struct genl_info *info)
 	if (info->attrs[BPFLB_SETTINGS_A_NODEPORT_ADDR] ||
 	    clear & BPFLB_SETTINGS_CLEAR_NODEPORT_ADDR)
 		clear_nodeport_addrs(s);
+	if (info->attrs[BPFLB_SETTINGS_A_POD] || clear & BPFLB_SETTINGS_CLEAR_POD)
+		clear_pods(s);
 	nla_for_each_attr(attr, genlmsg_data(info->genlhdr), genlmsg_len(info->genlhdr), rem) {
 		if (nla_type(attr) == BPFLB_SETTINGS_A_SNAT_ADDR)
 			err = add_snat(s, attr, info->extack);
@@ -164,6 +185,8 @@ static int set_lists(struct bpflb_settings *s, struct genl_info *info)
 			err = add_device(s, attr, info->extack);
 		else if (nla_type(attr) == BPFLB_SETTINGS_A_NODEPORT_ADDR)
 			err = add_nodeport_addr(s, attr, info->extack);
+		else if (nla_type(attr) == BPFLB_SETTINGS_A_POD)
+			err = add_pod(s, attr, info->extack);
 		if (err)
 			return err;
 	}
@@ -191,6 +214,8 @@ static int set_scalars(struct bpflb_settings *s, struct genl_info *info)
 		s->unknown_ports = nla_get_u8(a[BPFLB_SETTINGS_A_UNKNOWN_PORTS]);
 	if (a[BPFLB_SETTINGS_A_PING])
 		s->ping = nla_get_u8(a[BPFLB_SETTINGS_A_PING]);
+	if (a[BPFLB_SETTINGS_A_MASQUERADE])
+		s->masquerade = nla_get_u8(a[BPFLB_SETTINGS_A_MASQUERADE]);
 	if (a[BPFLB_SETTINGS_A_TIMEOUTS])
 		err = set_timeouts(s, a[BPFLB_SETTINGS_A_TIMEOUTS], info->extack);
 	if (!err && a[BPFLB_SETTINGS_A_SNAT_PORTS])
@@ -254,6 +279,8 @@ static int put_lists(struct sk_buff *msg, const struct bpflb_settings *s)
 	for (i = 0; !err && i < s->n_nodeport_addr; i++)
 		err = bpflb_nl_put_prefix(msg, BPFLB_SETTINGS_A_NODEPORT_ADDR,
 					  &s->nodeport_addr[i]);
+	for (i = 0; !err && i < s->n_pod; i++)
+		err = bpflb_nl_put_prefix(msg, BPFLB_SETTINGS_A_POD, &s->pod[i]);
 	return err;
 }
 
@@ -276,6 +303,7 @@ static int settings_fill(struct sk_buff *msg, const struct bpflb_nl_head *head,
 	    nla_put_u8(msg, BPFLB_SETTINGS_A_NO_BACKEND, s->no_backend) ||
 	    nla_put_u8(msg, BPFLB_SETTINGS_A_UNKNOWN_PORTS, s->unknown_ports) ||
 	    nla_put_u8(msg, BPFLB_SETTINGS_A_PING, s->ping) ||
+	    nla_put_u8(msg, BPFLB_SETTINGS_A_MASQUERADE, s->masquerade) ||
 	    put_range(msg, BPFLB_SETTINGS_A_SNAT_PORTS, &s->snat_ports) ||
 	    put_range(msg, BPFLB_SETTINGS_A_NODEPORTS, &s->nodeports) ||
 	    put_timeouts(msg, s) || put_lists(msg, s)) {

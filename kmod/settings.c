@@ -139,6 +139,25 @@ bool bpflb_settings_node_port_at(const struct bpflb_settings *s, u8 family,
 	return !s->n_nodeport_addr;
 }
 
+/**
+ * bpflb_settings_has_pod() - is it an address of a pod on this node?
+ * @s: settings
+ * @family: of the address
+ * @addr: the address
+ *
+ * Context: any. Return: false too where nobody has said which these are.
+ */
+bool bpflb_settings_has_pod(const struct bpflb_settings *s, u8 family,
+			    const union nf_inet_addr *addr)
+{
+	int i;
+
+	for (i = 0; i < s->n_pod; i++)
+		if (bpflb_prefix_has(&s->pod[i], family, addr))
+			return true;
+	return false;
+}
+
 /* All that a user can see is equal: it is between @rcu and @ephemeral. */
 bool bpflb_settings_equal(const struct bpflb_settings *a, const struct bpflb_settings *b)
 {

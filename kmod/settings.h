@@ -29,6 +29,8 @@ struct bpflb_snat_addrs {
  * @ping: service addresses answer to it
  * @n_dsr_device: how many @dsr_device
  * @n_nodeport_addr: how many @nodeport_addr; 0: all addresses
+ * @n_pod: how many @pod
+ * @masquerade: enum bpflb_masquerade
  * @flows_max: bound of the namespace's flows
  * @timeout: seconds, by enum bpflb_flow_state
  * @snat_ports: where SNAT ports are taken from
@@ -36,6 +38,7 @@ struct bpflb_snat_addrs {
  * @snat: source addresses, of IPv4 and of IPv6
  * @dsr_device: names of devices
  * @nodeport_addr: where node ports are, of the node's addresses
+ * @pod: addresses of this node's pods
  * @ephemeral: net.ipv4.ip_local_port_range, when the settings were made
  * @usable: @snat_ports less @ephemeral and @nodeports
  */
@@ -50,6 +53,8 @@ struct bpflb_settings {
 	u8 ping;
 	u8 n_dsr_device;
 	u8 n_nodeport_addr;
+	u8 n_pod;
+	u8 masquerade;
 	u32 flows_max;
 	u32 timeout[__BPFLB_STATE_MAX];
 	struct bpflb_range snat_ports;
@@ -57,6 +62,7 @@ struct bpflb_settings {
 	struct bpflb_snat_addrs snat[2];
 	char dsr_device[BPFLB_DSR_DEVICES_MAX][IFNAMSIZ];
 	struct bpflb_prefix nodeport_addr[BPFLB_NODEPORT_ADDRS_MAX];
+	struct bpflb_prefix pod[BPFLB_PODS_MAX];
 	struct bpflb_range ephemeral;
 	struct bpflb_port_set usable;
 };
@@ -70,6 +76,8 @@ void bpflb_settings_prepare(struct bpflb_settings *s, struct net *net);
 struct bpflb_settings *bpflb_settings_copy(const struct bpflb_settings *s);
 bool bpflb_settings_node_port_at(const struct bpflb_settings *s, u8 family,
 				 const union nf_inet_addr *addr);
+bool bpflb_settings_has_pod(const struct bpflb_settings *s, u8 family,
+			    const union nf_inet_addr *addr);
 bool bpflb_settings_equal(const struct bpflb_settings *a, const struct bpflb_settings *b);
 
 #endif

@@ -350,7 +350,7 @@ static int flow_run_flush(struct context *context)
 }
 
 #define FILTER_ARGS "[service NAME] [proto tcp|udp|sctp] [client ADDRESS[:PORT]]\n" \
-	"    [backend ADDRESS[:PORT]] [kind local|snat|dsr-out|dsr-in] [state STATE]"
+	"    [backend ADDRESS[:PORT]] [kind local|snat|dsr-out|dsr-in|direct] [state STATE]"
 #define FILTER_HELP "A flow must match all that is given. STATE is one of tcp-syn-sent,\n" \
 	"tcp-syn-received, tcp-established, tcp-fin, tcp-time-wait, tcp-closed,\n" \
 	"udp-unreplied, udp-replied, sctp-init, sctp-cookie, sctp-established, sctp-shutdown,\n" \

@@ -79,6 +79,13 @@ const char *const sources_names[] = {
 };
 CHECK_NAMES(sources_names, __BPFLB_SOURCES_RULE_MAX);
 
+const char *const masquerade_names[] = {
+	[BPFLB_MASQUERADE_REMOTE]	= "remote",
+	[BPFLB_MASQUERADE_ALL]		= "all",
+	NULL
+};
+CHECK_NAMES(masquerade_names, __BPFLB_MASQUERADE_MAX);
+
 const char *const switch_names[] = { "off", "on", NULL };
 
 /* By enum bpflb_flow_bypass, which are bits. */
@@ -115,6 +122,7 @@ const char *const kind_names[] = {
 	[BPFLB_FLOW_SNAT]	= "snat",
 	[BPFLB_FLOW_DSR_OUT]	= "dsr-out",
 	[BPFLB_FLOW_DSR_IN]	= "dsr-in",
+	[BPFLB_FLOW_DIRECT]	= "direct",
 	NULL
 };
 CHECK_NAMES(kind_names, __BPFLB_FLOW_KIND_MAX);

@@ -17,6 +17,7 @@ extern const char *const dsr_sender_names[];
 extern const char *const no_backend_names[];
 extern const char *const unknown_ports_names[];
 extern const char *const sources_names[];
+extern const char *const masquerade_names[];
 extern const char *const switch_names[];
 extern const char *const bypass_names[];
 extern const char *const state_names[];

@@ -60,6 +60,9 @@ struct settings {
 	bool ping;
 	struct prefix nodeport_addresses[BPFLB_NODEPORT_ADDRS_MAX];
 	unsigned int nodeport_address_count;
+	struct prefix pods[BPFLB_PODS_MAX];
+	unsigned int pod_count;
+	uint8_t masquerade;
 	char dsr_devices[BPFLB_DSR_DEVICES_MAX][IFNAMSIZ];
 	unsigned int device_count;
 };

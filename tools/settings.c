@@ -20,6 +20,8 @@ enum setting {
 	SETTING_UNKNOWN_PORTS,
 	SETTING_PING,
 	SETTING_NODEPORT_ADDRESSES,
+	SETTING_PODS,
+	SETTING_MASQUERADE,
 };
 
 static const char *const setting_names[] = {
@@ -36,6 +38,8 @@ static const char *const setting_names[] = {
 	[SETTING_UNKNOWN_PORTS]	= "unknown-ports",
 	[SETTING_PING]		= "ping",
 	[SETTING_NODEPORT_ADDRESSES] = "nodeport-addresses",
+	[SETTING_PODS]		= "pods",
+	[SETTING_MASQUERADE]	= "masquerade",
 	NULL
 };
 
@@ -193,6 +197,22 @@ static int build_nodeport_addresses(struct request *request, struct line *line,
 			     put_nodeport_address, &arg);
 }
 
+static void put_pods(const struct prefix *prefix, void *arg)
+{
+	const struct prefixes_arg *a = arg;
+
+	request_prefix(a->request, a->word, BPFLB_SETTINGS_A_POD, prefix);
+}
+
+static int build_pods(struct request *request, struct line *line, struct draft *draft)
+{
+	struct prefixes_arg arg = { request, line->next };
+
+	if (take_clear(line, draft, "none", BPFLB_SETTINGS_CLEAR_POD))
+		return 0;
+	return args_prefixes(line, "pods", BPFLB_PODS_MAX, put_pods, &arg);
+}
+
 static int build_setting(struct request *request, struct line *line, struct draft *draft,
 			 enum setting which)
 {
@@ -227,6 +247,11 @@ static int build_setting(struct request *request, struct line *line, struct draf
 		return build_choice(request, line, "ping", switch_names, BPFLB_SETTINGS_A_PING);
 	case SETTING_NODEPORT_ADDRESSES:
 		return build_nodeport_addresses(request, line, draft);
+	case SETTING_PODS:
+		return build_pods(request, line, draft);
+	case SETTING_MASQUERADE:
+		return build_choice(request, line, "masquerade", masquerade_names,
+				    BPFLB_SETTINGS_A_MASQUERADE);
 	}
 	return 0;
 }
@@ -304,6 +329,11 @@ static const struct command settings_commands[] = {
 			"nodeport-addresses PREFIX,...\n"
 			"                            where node ports are, of this node's addresses; any:\n"
 			"                            at all but 127.0.0.0/8 and ::1, which never are\n"
+			"pods PREFIX,...             this node's pods, or none: with policy local they\n"
+			"                            get all backends, and remote ones see them\n"
+			"masquerade remote|all       whether only backends elsewhere, or also those on\n"
+			"                            this node, see the node for a client where SNAT\n"
+			"                            is the mode; not with policy local\n"
 			"dsr-sender mac|device|any   whose DSR notes to believe: nodes', by the MAC\n"
 			"                            address; what comes in by dsr-device; everybody's\n"
 			"dsr-device NAME...          devices for 'dsr-sender device', or none\n"

@@ -53,6 +53,9 @@ static void decode_lists(const struct nlmsghdr *nlh, struct settings *settings)
 		    settings->nodeport_address_count < BPFLB_NODEPORT_ADDRS_MAX)
 			attr_prefix(attr, settings->nodeport_addresses +
 					  settings->nodeport_address_count++);
+		if (nla_type(attr) == BPFLB_SETTINGS_A_POD &&
+		    settings->pod_count < BPFLB_PODS_MAX)
+			attr_prefix(attr, settings->pods + settings->pod_count++);
 	}
 }
 
@@ -84,6 +87,7 @@ void settings_decode(const struct nlmsghdr *nlh, struct settings *settings)
 	settings->no_backend = attr_u8(attrs[BPFLB_SETTINGS_A_NO_BACKEND]);
 	settings->unknown_ports = attr_u8(attrs[BPFLB_SETTINGS_A_UNKNOWN_PORTS]);
 	settings->ping = attr_u8(attrs[BPFLB_SETTINGS_A_PING]);
+	settings->masquerade = attr_u8(attrs[BPFLB_SETTINGS_A_MASQUERADE]);
 	decode_lists(nlh, settings);
 }
 
@@ -161,6 +165,11 @@ void settings_json(struct json *json, const char *key, const struct settings *se
 	for (i = 0; i < settings->nodeport_address_count; i++)
 		json_string(json, NULL, format_prefix(&settings->nodeport_addresses[i], text));
 	json_close(json);
+	json_open(json, "pods", '[');
+	for (i = 0; i < settings->pod_count; i++)
+		json_string(json, NULL, format_prefix(&settings->pods[i], text));
+	json_close(json);
+	json_string(json, "masquerade", name_of(masquerade_names, settings->masquerade, room));
 	json_string(json, "dsr_sender", name_of(dsr_sender_names, settings->dsr_sender, room));
 	json_open(json, "dsr_devices", '[');
 	for (i = 0; i < settings->device_count; i++)
@@ -195,16 +204,27 @@ static void write_devices(FILE *file, const struct settings *settings)
 		fputs(" none", file);
 }
 
-static void write_prefixes(FILE *file, const struct settings *settings)
+static void write_prefixes(FILE *file, const struct prefix *prefixes, unsigned int count,
+			   const char *none)
 {
 	char text[PREFIX_ROOM];
 	unsigned int i;
 
-	for (i = 0; i < settings->nodeport_address_count; i++)
-		fprintf(file, "%c%s", i ? ',' : ' ',
-			format_prefix(&settings->nodeport_addresses[i], text));
-	if (!settings->nodeport_address_count)
-		fputs(" any", file);
+	for (i = 0; i < count; i++)
+		fprintf(file, "%c%s", i ? ',' : ' ', format_prefix(&prefixes[i], text));
+	if (!count)
+		fprintf(file, " %s", none);
+}
+
+static void write_nodeport_addresses(FILE *file, const struct settings *settings)
+{
+	write_prefixes(file, settings->nodeport_addresses, settings->nodeport_address_count,
+		       "any");
+}
+
+static void write_pods(FILE *file, const struct settings *settings)
+{
+	write_prefixes(file, settings->pods, settings->pod_count, "none");
 }
 
 /**
@@ -233,7 +253,10 @@ void settings_event(FILE *file, const struct settings *settings)
 	fprintf(file, " unknown-ports %s ping %s nodeport-addresses",
 		name_of(unknown_ports_names, settings->unknown_ports, room),
 		switch_names[settings->ping]);
-	write_prefixes(file, settings);
+	write_nodeport_addresses(file, settings);
+	fputs(" pods", file);
+	write_pods(file, settings);
+	fprintf(file, " masquerade %s", name_of(masquerade_names, settings->masquerade, room));
 }
 
 /**
@@ -287,9 +310,17 @@ void settings_save(FILE *file, const struct settings *settings)
 		fputs("set ping on\n", file);
 	if (settings->nodeport_address_count) {
 		fputs("set nodeport-addresses", file);
-		write_prefixes(file, settings);
+		write_nodeport_addresses(file, settings);
 		putc('\n', file);
 	}
+	if (settings->pod_count) {
+		fputs("set pods", file);
+		write_pods(file, settings);
+		putc('\n', file);
+	}
+	if (settings->masquerade != BPFLB_MASQUERADE_REMOTE)
+		fprintf(file, "set masquerade %s\n",
+			name_of(masquerade_names, settings->masquerade, room));
 }
 
 static void show_text(const struct settings *settings)
@@ -320,8 +351,11 @@ static void show_text(const struct settings *settings)
 	       name_of(unknown_ports_names, settings->unknown_ports, room));
 	printf("%-13s %s\n", "ping", switch_names[settings->ping]);
 	printf("%-13s", "nodeport-addresses");
-	write_prefixes(stdout, settings);
-	putchar('\n');
+	write_nodeport_addresses(stdout, settings);
+	printf("\n%-13s", "pods");
+	write_pods(stdout, settings);
+	printf("\n%-13s %s\n", "masquerade",
+	       name_of(masquerade_names, settings->masquerade, room));
 }
 
 /** settings_run_show - lbadm set show, see struct command */

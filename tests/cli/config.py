@@ -270,37 +270,40 @@ def settings(s):
         "sctp_init": 60, "sctp_cookie": 60, "sctp_established": 8000, "sctp_shutdown": 60, "sctp_closed": 10},
           "default timeouts")
     equal([before[key] for key in ("snat_addresses", "snat_ports", "nodeports", "dsr_sender",
-                                   "dsr_devices", "bypass", "no_backend", "unknown_ports", "ping", "nodeport_addresses")],
+                                   "dsr_devices", "bypass", "no_backend", "unknown_ports", "ping", "nodeport_addresses",
+                                   "pods", "masquerade")],
           [[], {"first": 1024, "last": 65535}, {"first": 30000, "last": 32767}, "mac", [], True,
-           "reject", "pass", False, []],
+           "reject", "pass", False, [], [], "remote"],
           "defaults")
     s.do("set mode hybrid flows-max 4096 timeout tcp-fin 2m udp-replied 1h "
          "snat-address 10.0.0.1 10.0.0.2 snat-ports 2000-3000 nodeports 31000-31999 "
          "dsr-device eth0 eth1 dsr-sender device bypass off no-backend drop "
-         "unknown-ports reject ping on nodeport-addresses 192.0.2.0/24,2001:db8::1")
+         "unknown-ports reject ping on nodeport-addresses 192.0.2.0/24,2001:db8::1 "
+         "pods 10.244.1.0/24,fd00::/64 masquerade all")
     want = dict(before, mode="hybrid", mode_origin="set", flows_max=4096,
                 timeouts=dict(before["timeouts"], tcp_fin=120, udp_replied=3600),
                 snat_addresses=["10.0.0.1", "10.0.0.2"],
                 snat_ports={"first": 2000, "last": 3000},
                 nodeports={"first": 31000, "last": 31999}, dsr_sender="device",
                 dsr_devices=["eth0", "eth1"], bypass=False, no_backend="drop", unknown_ports="reject", ping=True,
-                nodeport_addresses=["192.0.2.0/24", "2001:db8::1/128"])
+                nodeport_addresses=["192.0.2.0/24", "2001:db8::1/128"],
+                pods=["10.244.1.0/24", "fd00::/64"], masquerade="all")
     equal(s.json("set show")["settings"], want, "all at once")
     works(lbadm("-n", s.name, "apply", "-", stdin=s.do("save")))
     equal(s.json("set show")["settings"], want, "saved and applied")
     s.do("set snat-address none nodeport-addresses 10.0.0.0/8")
     equal(s.json("set show")["settings"]["nodeport_addresses"], ["10.0.0.0/8"], "other ones")
-    s.do("set nodeport-addresses any")
+    s.do("set nodeport-addresses any pods none")
     s.do("set dsr-device eth2")
     s.do("set timeout tcp-fin 90")
-    want.update(snat_addresses=[], dsr_devices=["eth2"], nodeport_addresses=[])
+    want.update(snat_addresses=[], dsr_devices=["eth2"], nodeport_addresses=[], pods=[])
     want["timeouts"]["tcp_fin"] = 90
     equal(s.json("set show")["settings"], want, "what is not mentioned stays")
     text = s.do("set")
     for words in (["mode", "hybrid,", "set", "here"], ["tcp-fin", "90s"], ["snat-address", "none"],
                   ["nodeports", "31000-31999"], ["dsr-device", "eth2"], ["bypass", "off"],
                   ["no-backend", "drop"], ["unknown-ports", "reject"], ["ping", "on"],
-                  ["nodeport-addresses", "any"]):
+                  ["nodeport-addresses", "any"], ["pods", "none"], ["masquerade", "all"]):
         check(any(line.split() == words for line in text.splitlines()),
               f"not shown: {' '.join(words)}", text.splitlines)
 

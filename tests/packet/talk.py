@@ -22,7 +22,7 @@ class Talk:
     here too.
     """
 
-    mode, both, front, server = "snat", True, {}, {}
+    mode, both, front, server, settings = "snat", True, {}, {}, ()
 
     def __init__(self, wire, proto):
         self.wire, self.proto = wire, proto
@@ -51,7 +51,7 @@ class Talk:
 
     def open(self):
         """Until every packet that may take bypass will."""
-        self.wire.set(self.mode)
+        self.wire.set(self.mode, *self.settings)
         with self.wire.bypassing(0):
             if self.proto == "udp":
                 self.say(self.ask, data=b"first")
@@ -139,6 +139,45 @@ class Hairpin(Talk):
         packet = self.reply("SA" if flags == "S" else flags, **kw)
         return "pod", from_pod(packet), to_pod(
             changed(packet, src=at.vip, dst=at.pod, sport=self.front[self.proto]))
+
+    def flow(self):
+        return self.wire.flow(at.pod, self.port)
+
+
+class Masqueraded(Local):
+    """To a pod on this node, which sees the node."""
+
+    @staticmethod
+    def reply_between():
+        return at.pod, at.gateway
+
+    def ask(self, **kw):
+        packet = self.segment(**kw)
+        return "lan", from_router(packet), to_pod(
+            changed(packet, src=at.gateway, dst=at.pod, dport=self.server[self.proto]))
+
+    def answer(self, flags="PA", **kw):
+        packet = self.reply("SA" if flags == "S" else flags, **kw)
+        return "pod", from_pod(packet), to_router(
+            changed(packet, src=at.vip, dst=at.client, sport=self.front[self.proto]))
+
+
+class Direct(Talk):
+    """A pod of this node asks a backend on another, which sees the pod."""
+
+    front, server = {"tcp": 80, "udp": 53}, {"tcp": 8080, "udp": 5353}
+
+    @staticmethod
+    def reply_between():
+        return at.remote, at.pod
+
+    def ask(self, **kw):
+        packet = self.segment(src=at.pod, **kw)
+        return "pod", from_pod(packet), to_node(changed(packet, dst=at.remote, dport=self.server[self.proto]))
+
+    def answer(self, flags="PA", **kw):
+        packet = self.reply("SA" if flags == "S" else flags, **kw)
+        return "lan", from_node(packet), to_pod(changed(packet, src=at.vip, sport=self.front[self.proto]))
 
     def flow(self):
         return self.wire.flow(at.pod, self.port)

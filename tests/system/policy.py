@@ -154,6 +154,57 @@ def policies(state, mode):
                     asked(s, proto, place, "internal", here if internal == "local" else everywhere)
 
 
+def pods_of_n1(s, *more):
+    return f"pods {s.plan.pod_net('n1')}", *more
+
+
+def pods(state, mode):
+    """A pod of this node is inside, wherever it asks; one of another node that asks here is not."""
+    s = state()
+    for backends, here in (({"p11": "", "p21": ""}, HERE), ({"p22": "", "p21": ""}, NOBODY)):
+        for settings, inside in ((pods_of_n1(s), set(backends)), ((), here)):
+            s.apply(backends, "policy local", f"mode {mode}", *settings, fronts=fronts(s))
+            for proto in ASK:
+                for front in "vip", "nodeport":
+                    asked(s, proto, "p12", front, inside)
+                asked(s, proto, "p31", "nodeport", here)
+
+
+def pod_is_seen(state, mode):
+    """A backend on another node sees the pod of this one that asks, in each mode and by each way."""
+    s = state()
+    s.apply({"p21": ""}, "", f"mode {mode}", *pods_of_n1(s), fronts=fronts(s))
+    pod = s.plan.address("p12")
+    for to in (s.vip, PORT), (s.vip, INTERNAL), (s.plan.nodes["n1"], NODEPORT):
+        for kind in clients.Tcp, clients.Udp:
+            with kind(s.cluster.net, "p12", to, source=(pod, 0)) as client:
+                port = client.local[1]
+                for _ in range(10):
+                    answer = client.ask()
+                    equal((answer.name, answer.client, answer.client_port), ("p21", pod, port), "who saw whom")
+                equal(s.cluster.flow_of("n1", (pod, port))["kind"], "direct", "flow")
+                equal(s.cluster.flow_of("n2", (pod, port)), None, "flow on the backend's node")
+
+
+def masquerade(state, mode, proto):
+    """To backends on this node, too, where that is set: but not by DSR, nor where the policy is local."""
+    s = state()
+    client, node = s.plan.client, s.plan.nodes["n1"]
+    ours = [node, BRIDGE[s.plan][1]] if s.plan.ipv6 else [s.plan.pod_gw]
+    dsr = mode == "dsr" or (mode == "hybrid" and proto == "tcp")
+    for what, words, place, want in (
+            ("remote", "policy cluster", "p11", [client]),
+            ("all", "policy cluster", "p11", [client] if dsr else ours),
+            ("all", "policy local", "p11", [client]),
+            ("all", "policy cluster", "n1", [client]),
+            ("all", "policy cluster", "p21", [client if dsr else node])):
+        s.apply({place: ""}, words, f"mode {mode}", f"masquerade {what}")
+        for front in "vip", "nodeport":
+            answer = s.ask(proto, to=s.front(front))
+            equal(answer.name, place, "who answers")
+            check(answer.client in want, f"masquerade {what}, {words}: {place} saw {answer.client}, not {want}")
+
+
 BRIDGED = "pb"
 # by family: the pod's address, and the bridge's
 BRIDGE = {V4: ("10.0.9.11", "10.0.9.1"), V6: ("2001:db8:a9::11", "2001:db8:a9::1")}
@@ -246,6 +297,11 @@ def tests(subset):
                  ("terminating: flows stay, new ones go to a ready backend", terminating_and_ready)]
         cases += [(f"{mode}: external and internal policy", functools.partial(policies, mode=mode))
                   for mode in ("snat", "dsr", "hybrid")]
+        for mode in "snat", "dsr", "hybrid":
+            cases += [(f"{mode}: pods of this node and of another, policy local", functools.partial(pods, mode=mode)),
+                      (f"{mode}: a pod of this node is seen elsewhere", functools.partial(pod_is_seen, mode=mode))]
+            cases += [(f"{mode}: masquerade, {proto}", functools.partial(masquerade, mode=mode, proto=proto))
+                      for proto in ASK]
         cases += [(f"{mode}: hairpin by {how}", functools.partial(hairpin, mode=mode, bridge=how == "bridge"))
                   for mode in ("snat", "dsr", "hybrid") for how in ("veth", "bridge")]
         if subset:

@@ -59,6 +59,7 @@
 #define BPFLB_SNAT_ADDRS_MAX	16
 #define BPFLB_DSR_DEVICES_MAX	16
 #define BPFLB_NODEPORT_ADDRS_MAX	32
+#define BPFLB_PODS_MAX		16
 #define BPFLB_WEIGHT_MAX	65535
 #define BPFLB_AFFINITY_SECONDS_MAX	86400
 #define BPFLB_TXN_IDLE_SECONDS	30
@@ -128,8 +129,8 @@ enum bpflb_mode_origin {
  *
  * @BPFLB_POLICY_CLUSTER: all backends
  * @BPFLB_POLICY_LOCAL: backends on this node only, source address kept; where
- *	there is none the packet is dropped and counted. This node itself, asking at
- *	an external address, gets all backends
+ *	there is none the packet is dropped and counted. This node itself and its pods
+ *	(BPFLB_SETTINGS_A_POD), asking at an external address, get all backends
  */
 enum bpflb_policy {
 	BPFLB_POLICY_CLUSTER,
@@ -231,6 +232,25 @@ enum bpflb_unknown_ports {
 #define BPFLB_UNKNOWN_PORTS_MAX (__BPFLB_UNKNOWN_PORTS_MAX - 1)
 
 /**
+ * enum bpflb_masquerade - to whom a client's packets have this node's source address
+ *
+ * Where the mode is DSR for a protocol it goes by that. Where a service's policy is
+ * local, nobody but a remote machine without bpflb sees this node for a client.
+ * Who is chosen to serve its own request always sees this node.
+ *
+ * @BPFLB_MASQUERADE_REMOTE: to backends on other machines. The packets of this node's
+ *	pods (BPFLB_SETTINGS_A_POD) keep theirs even to other nodes with bpflb
+ * @BPFLB_MASQUERADE_ALL: to backends on this node too, but for those in its own
+ *	network
+ */
+enum bpflb_masquerade {
+	BPFLB_MASQUERADE_REMOTE,
+	BPFLB_MASQUERADE_ALL,
+	__BPFLB_MASQUERADE_MAX,
+};
+#define BPFLB_MASQUERADE_MAX (__BPFLB_MASQUERADE_MAX - 1)
+
+/**
  * enum bpflb_timeout_attr - BPFLB_SETTINGS_A_TIMEOUTS, each a u32, in seconds
  *
  * A flow that saw no packet for its state's timeout is removed.
@@ -305,7 +325,7 @@ enum bpflb_status_attr {
 /**
  * enum bpflb_settings_attr - SETTINGS_GET, SETTINGS_SET
  *
- * SET changes what is given. The lists (SNAT_ADDR, DSR_DEVICE, NODEPORT_ADDR) are
+ * SET changes what is given. The lists (SNAT_ADDR, DSR_DEVICE, NODEPORT_ADDR, POD) are
  * repeated attributes and are replaced as a whole; to empty one, set its bit
  * in BPFLB_SETTINGS_A_CLEAR.
  */
@@ -329,6 +349,8 @@ enum bpflb_settings_attr {
 	BPFLB_SETTINGS_A_UNKNOWN_PORTS,	/* u8, enum bpflb_unknown_ports; pass */
 	BPFLB_SETTINGS_A_PING,		/* u8, 0 or 1; 0. 1: service addresses answer to ping */
 	BPFLB_SETTINGS_A_NODEPORT_ADDR,	/* prefix, repeated; none: all addresses of the node */
+	BPFLB_SETTINGS_A_POD,		/* prefix, repeated: this node's pods; none: not known */
+	BPFLB_SETTINGS_A_MASQUERADE,	/* u8, enum bpflb_masquerade; remote */
 	__BPFLB_SETTINGS_A_MAX,
 };
 #define BPFLB_SETTINGS_A_MAX (__BPFLB_SETTINGS_A_MAX - 1)
@@ -337,6 +359,7 @@ enum bpflb_settings_clear {
 	BPFLB_SETTINGS_CLEAR_SNAT_ADDR	= 1 << 0,
 	BPFLB_SETTINGS_CLEAR_DSR_DEVICE	= 1 << 1,
 	BPFLB_SETTINGS_CLEAR_NODEPORT_ADDR	= 1 << 2,
+	BPFLB_SETTINGS_CLEAR_POD	= 1 << 3,
 };
 
 /**
@@ -491,12 +514,14 @@ enum bpflb_node_attr {
  * @BPFLB_FLOW_SNAT: balances it to another node, as its client
  * @BPFLB_FLOW_DSR_OUT: balances it to another node, which answers the client
  * @BPFLB_FLOW_DSR_IN: delivers what another node has balanced here by DSR
+ * @BPFLB_FLOW_DIRECT: balances a pod of its own to another node, as itself
  */
 enum bpflb_flow_kind {
 	BPFLB_FLOW_LOCAL,
 	BPFLB_FLOW_SNAT,
 	BPFLB_FLOW_DSR_OUT,
 	BPFLB_FLOW_DSR_IN,
+	BPFLB_FLOW_DIRECT,
 	__BPFLB_FLOW_KIND_MAX,
 };
 
