@@ -133,6 +133,7 @@ void service_json(struct json *json, const char *key, const struct service *serv
 void service_words(FILE *file, const struct service *service, bool defaults);
 int service_get(struct context *context, const char *name, unsigned int word,
 		struct service *service);
+int service_run_list(struct context *context);
 
 void backend_decode(const struct nlmsghdr *nlh, struct backend *backend);
 void backend_json(struct json *json, const char *key, const struct backend *backend);

@@ -4,7 +4,7 @@
 // SOURCES: ../../tools/commands.c ../../tools/context.c ../../tools/flow.c ../../tools/help.c
 // SOURCES: ../../tools/lex.c ../../tools/mem.c ../../tools/monitor.c ../../tools/names.c
 // SOURCES: ../../tools/nl.c ../../tools/node.c ../../tools/out.c ../../tools/parse.c
-// SOURCES: ../../tools/report.c ../../tools/request.c ../../tools/save.c ../../tools/service.c
+// SOURCES: ../../tools/report.c ../../tools/request.c ../../tools/save.c ../../tools/service.c ../../tools/service_show.c
 // SOURCES: ../../tools/settings.c ../../tools/settings_show.c ../../tools/stats.c
 // SOURCES: ../../tools/status.c
 /* Lines to messages: each attribute, its bytes, and the word that it is said to come from. */
