@@ -199,8 +199,22 @@ static enum bpflb_drop_reason make_flow(struct bpflb_net *bn, struct bpflb_backe
 	if (err == -ENOSPC)
 		return BPFLB_DROP_TABLE_FULL;
 	if (err == -EEXIST)
-		*m = bpflb_flow_find(bn, pkt);
+		*m = bpflb_flow_find_again(bn, pkt);
 	return m->flow ? BPFLB_NO_DROP : BPFLB_DROP_TUPLE_CLASH;
+}
+
+/* Has the client of a one-packet service a flow with this backend? */
+static bool find_flow_with(struct bpflb_net *bn, const struct bpflb_backend *be,
+			   struct bpflb_packet *pkt, struct bpflb_match *m)
+{
+	*m = bpflb_flow_find_with(bn, pkt, be);
+	if (!m->flow)
+		return false;
+	if (bpflb_flow_serves(m, pkt))
+		return true;
+	bpflb_flow_kill(m->flow);
+	m->flow = NULL;
+	return false;
 }
 
 /* A program of this node that asks at an address which the node has itself does so
@@ -302,6 +316,8 @@ unsigned int bpflb_balance(struct bpflb_net *bn, struct bpflb_frontend *fe, stru
 	slot = with_room(pool, slot);
 	if (!slot)
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_FLOWS_MAX);
+	if (v->one_packet && find_flow_with(bn, slot->be, pkt, &m))
+		return bpflb_translate_dst(skb, pkt, &m);
 	kind = flow_kind(bn, slot, pkt, policy_at(v, fe));
 	reason = make_flow(bn, slot->be, pkt, kind, &m);
 	if (reason != BPFLB_NO_DROP)

@@ -17,6 +17,7 @@
 #include "service.h"
 #include "stats.h"
 #include "translate.h"
+#include "version.h"
 
 /* No IPv4 link has to carry more in one piece (RFC 791). */
 #define SURELY_FITS 576
@@ -207,6 +208,13 @@ static bool is_known(const struct bpflb_match *m, const struct bpflb_packet *ask
 	       bpflb_flow_serves(m, asked);
 }
 
+static bool is_one_packet(const struct bpflb_service *svc)
+{
+	const struct bpflb_version *v = rcu_dereference(svc->version);
+
+	return v && v->one_packet;
+}
+
 /* The packet, its destination what the client had spoken to, is for @be here. */
 static unsigned int receive_for(struct bpflb_net *bn, struct sk_buff *skb,
 				struct bpflb_packet *pkt, struct bpflb_packet *asked,
@@ -215,6 +223,8 @@ static unsigned int receive_for(struct bpflb_net *bn, struct sk_buff *skb,
 	unsigned int verdict;
 
 	*m = bpflb_flow_find(bn, asked);
+	if (is_one_packet(be->key.svc))
+		*m = bpflb_flow_find_with(bn, asked, be);
 	if (is_known(m, asked, be))
 		return take_note(bn, skb, pkt, be->key.svc);
 	if (!sender_is_trusted(bn, skb)) {
@@ -229,6 +239,20 @@ static unsigned int receive_for(struct bpflb_net *bn, struct sk_buff *skb,
 	if (verdict != NF_ACCEPT || pkt->tcp_flags & BPFLB_TCP_RST)
 		return verdict;
 	return bpflb_balance_noted(bn, skb, asked, be, m);
+}
+
+/* Whom a noted packet is for, of the backends of a service: one with that port, or one with
+ * whichever port the client has asked at.
+ */
+static struct bpflb_backend *backend_for(struct bpflb_net *bn, struct bpflb_service *svc,
+					 const struct bpflb_tuple *t, __be16 asked)
+{
+	struct bpflb_backend *be = bpflb_backend_find(bn, svc, t->family, &t->dst);
+	struct bpflb_endpoint any_port = { .addr = t->dst.addr };
+
+	if ((be && READ_ONCE(be->live)) || t->dst.port != asked)
+		return be;
+	return bpflb_backend_find(bn, svc, t->family, &any_port);
 }
 
 /**
@@ -256,7 +280,7 @@ unsigned int bpflb_dsr_receive(struct bpflb_net *bn, struct sk_buff *skb,
 	if (!note_read(skb, pkt->tuple.family, &asked.tuple.dst))
 		return NF_ACCEPT;
 	svc = bpflb_service_of_note(bn, &asked.tuple);
-	be = svc ? bpflb_backend_find(bn, svc, pkt->tuple.family, &pkt->tuple.dst) : NULL;
+	be = svc ? backend_for(bn, svc, &pkt->tuple, asked.tuple.dst.port) : NULL;
 	if (!be || !READ_ONCE(be->live))
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NOTE_SERVICE);
 	if (!READ_ONCE(be->here))

@@ -90,7 +90,7 @@ struct bpflb_flow *bpflb_flow_alloc(struct bpflb_net *bn, struct bpflb_backend *
 	flow->cport = pkt->tuple.src.port;
 	flow->mport = pkt->tuple.src.port;
 	flow->vport = pkt->tuple.dst.port;
-	flow->bport = be->key.at.port;
+	flow->bport = be->key.at.port ?: pkt->tuple.dst.port;
 	flow->seen = jiffies;
 	flow->state = first_state(pkt->tuple.proto);
 	return flow;

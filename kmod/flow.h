@@ -216,6 +216,10 @@ struct bpflb_match {
 /* flow_table.c: finding, linking, unlinking */
 int bpflb_flow_table_init(void);
 struct bpflb_match bpflb_flow_find(const struct bpflb_net *bn, struct bpflb_packet *pkt);
+struct bpflb_match bpflb_flow_find_again(const struct bpflb_net *bn,
+					 const struct bpflb_packet *pkt);
+struct bpflb_match bpflb_flow_find_with(const struct bpflb_net *bn, struct bpflb_packet *pkt,
+					const struct bpflb_backend *be);
 struct bpflb_match bpflb_flow_find_mid(const struct bpflb_net *bn, const struct bpflb_tuple *t);
 int bpflb_flow_link(struct bpflb_flow *flow, bool mid, enum bpflb_key *clash);
 void bpflb_flow_tuple(const struct bpflb_flow *flow, enum bpflb_key key, struct bpflb_tuple *t);

@@ -5,9 +5,11 @@
  * All keys of a flow go into one index (flow_index.c), under the locks of their
  * hashes, taken in ascending order.
  */
+#include <linux/jhash.h>
 #include <linux/module.h>
 #include <linux/random.h>
 
+#include "backend.h"
 #include "flow.h"
 #include "flow_find.h"
 #include "flow_index.h"
@@ -150,7 +152,43 @@ static struct bpflb_match find(const struct bpflb_tuple *t, u32 ns, u32 hash, bo
 struct bpflb_match bpflb_flow_find(const struct bpflb_net *bn, struct bpflb_packet *pkt)
 {
 	pkt->hash = tuple_hash(&pkt->tuple, bn->id);
+	return bpflb_flow_find_again(bn, pkt);
+}
+
+/**
+ * bpflb_flow_find_again() - the same, of a packet whose hash is set already
+ * @bn: namespace
+ * @pkt: the packet
+ *
+ * Context: RCU; the flow is valid until it ends. Return: flow NULL if none.
+ */
+struct bpflb_match bpflb_flow_find_again(const struct bpflb_net *bn,
+					 const struct bpflb_packet *pkt)
+{
 	return find(&pkt->tuple, bn->id, pkt->hash, false);
+}
+
+/**
+ * bpflb_flow_find_with() - the flow of a datagram with one backend of several
+ * @bn: namespace
+ * @pkt: the datagram, its hash set; afterwards that has the backend in it
+ * @be: the backend
+ *
+ * A client of a one-packet service has a flow with each backend. They differ in ORIG's
+ * hash, which no packet has by itself: so nothing is found before a backend is chosen.
+ *
+ * Context: RCU; the flow is valid until it ends. Return: flow NULL if none.
+ */
+struct bpflb_match bpflb_flow_find_with(const struct bpflb_net *bn, struct bpflb_packet *pkt,
+					const struct bpflb_backend *be)
+{
+	struct bpflb_match m;
+
+	pkt->hash = jhash_2words(pkt->hash, be->id, 0);
+	m = bpflb_flow_find_again(bn, pkt);
+	if (m.flow && (m.role != BPFLB_ROLE_ORIG || m.flow->be != be))
+		m.flow = NULL;
+	return m;
 }
 
 /**

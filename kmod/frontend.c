@@ -25,7 +25,7 @@ static int frontend_compare(struct rhashtable_compare_arg *arg, const void *obj)
 	const struct bpflb_frontend_key *key = arg->key;
 
 	return !(bpflb_endpoint_equal(&fe->key.at, &key->at) && fe->key.proto == key->proto &&
-		 fe->key.family == key->family);
+		 fe->key.family == key->family && fe->key.last == key->last);
 }
 
 const struct rhashtable_params bpflb_frontend_params = {
@@ -45,6 +45,42 @@ static struct bpflb_frontend *frontend_at(struct bpflb_net *bn, const struct bpf
 
 	fe = rhashtable_lookup(&bn->frontends, &key, bpflb_frontend_params);
 	return fe && rcu_access_pointer(fe->service) ? fe : NULL;
+}
+
+static bool is_all_ports(const struct bpflb_frontend_key *key)
+{
+	return key->at.port == htons(1) && key->last == htons(U16_MAX);
+}
+
+/* A range of ports: one that is not all goes before one that is. */
+static struct bpflb_frontend *range_at(struct bpflb_net *bn, const struct bpflb_endpoint *at,
+				       u8 family, u8 proto)
+{
+	const struct bpflb_vip *vip;
+	struct bpflb_frontend *fe;
+	u16 port = ntohs(at->port);
+
+	if (likely(!READ_ONCE(bn->ranges)))
+		return NULL;
+	vip = bpflb_vip_find(bn, family, &at->addr);
+	if (!vip)
+		return NULL;
+	list_for_each_entry_rcu(fe, &vip->ranges, range)
+		if (fe->key.proto == proto && port >= ntohs(fe->key.at.port) &&
+		    port <= ntohs(fe->key.last) && rcu_access_pointer(fe->service))
+			return fe;
+	return NULL;
+}
+
+/* At an address of services: the port itself goes before a range that has it. */
+static struct bpflb_frontend *address_at(struct bpflb_net *bn, const struct bpflb_endpoint *at,
+					 u8 family, u8 proto)
+{
+	struct bpflb_frontend *fe = NULL;
+
+	if (test_bit(ntohs(at->port), bn->ports[BPFLB_PORTS_ADDRESS]))
+		fe = frontend_at(bn, at, family, proto);
+	return fe ?: range_at(bn, at, family, proto);
 }
 
 /* A node port is of both families. */
@@ -80,11 +116,9 @@ struct bpflb_frontend *bpflb_frontend_for(struct bpflb_net *bn, const struct bpf
 
 	if (!can_be_asked(t->family, &t->dst.addr))
 		return NULL;
-	if (test_bit(ntohs(t->dst.port), bn->ports[BPFLB_PORTS_ADDRESS])) {
-		fe = frontend_at(bn, &t->dst, t->family, t->proto);
-		if (fe)
-			return fe;
-	}
+	fe = address_at(bn, &t->dst, t->family, t->proto);
+	if (fe)
+		return fe;
 	if (!test_bit(ntohs(t->dst.port), bn->ports[BPFLB_PORTS_NODE]))
 		return NULL;
 	fe = node_port_at(bn, t->dst.port, t->proto);
@@ -111,7 +145,7 @@ struct bpflb_service *bpflb_service_of_note(struct bpflb_net *bn, const struct b
 
 	if (!can_be_asked(t->family, &at->addr))
 		return NULL;
-	fe = frontend_at(bn, at, t->family, t->proto);
+	fe = address_at(bn, at, t->family, t->proto);
 	if (!fe && (bpflb_node_is_live(bn, t->family, &at->addr) ||
 		    bpflb_addr_is_own(bn->net, t->family, &at->addr)))
 		fe = node_port_at(bn, at->port, t->proto);
@@ -122,6 +156,46 @@ static void frontend_touch(struct bpflb_net *bn, struct bpflb_frontend *fe)
 {
 	if (list_empty(&fe->dirty))
 		list_add_tail(&fe->dirty, &bn->txn.frontends);
+}
+
+/* It can be found from now on, in the way of its kind. */
+static void frontend_enlist(struct bpflb_net *bn, struct bpflb_frontend *fe)
+{
+	if (!fe->key.last) {
+		/* It stays set: a packet that is looked up in vain costs little. */
+		set_bit(ntohs(fe->key.at.port),
+			bn->ports[fe->vip ? BPFLB_PORTS_ADDRESS : BPFLB_PORTS_NODE]);
+		return;
+	}
+	if (is_all_ports(&fe->key))
+		list_add_tail_rcu(&fe->range, &fe->vip->ranges);
+	else
+		list_add_rcu(&fe->range, &fe->vip->ranges);
+	WRITE_ONCE(bn->ranges, bn->ranges + 1);
+}
+
+static void frontend_delist(struct bpflb_net *bn, struct bpflb_frontend *fe)
+{
+	if (!fe->key.last)
+		return;
+	list_del_rcu(&fe->range);
+	WRITE_ONCE(bn->ranges, bn->ranges - 1);
+}
+
+/* Will it have ports that are another range's after the open transaction? All ports may. */
+static bool frontend_overlaps(const struct bpflb_frontend *fe)
+{
+	u16 first = ntohs(fe->key.at.port), last = ntohs(fe->key.last);
+	const struct bpflb_frontend *other;
+
+	if (!last || is_all_ports(&fe->key))
+		return false;
+	list_for_each_entry(other, &fe->vip->ranges, range)
+		if (other != fe && other->next && other->key.proto == fe->key.proto &&
+		    !is_all_ports(&other->key) && first <= ntohs(other->key.last) &&
+		    ntohs(other->key.at.port) <= last)
+			return true;
+	return false;
 }
 
 static struct bpflb_frontend *frontend_get(struct bpflb_net *bn,
@@ -145,12 +219,10 @@ static struct bpflb_frontend *frontend_get(struct bpflb_net *bn,
 			goto err_fe;
 		}
 	}
-	/* It stays set: a packet that is looked up in vain costs little. */
-	set_bit(ntohs(key->at.port), bn->ports[bpflb_frontend_has_addr(key) ? BPFLB_PORTS_ADDRESS :
-								       BPFLB_PORTS_NODE]);
 	err = rhashtable_insert_fast(&bn->frontends, &fe->hash, bpflb_frontend_params);
 	if (err)
 		goto err_vip;
+	frontend_enlist(bn, fe);
 	return fe;
 
 err_vip:
@@ -186,7 +258,7 @@ void bpflb_frontends_disown(struct bpflb_service *svc)
  * @key: the addresses, instead of those it had
  * @flags: BPFLB_FRONT_* of each
  * @n: how many
- * @bad: which one another service has, or is given twice
+ * @bad: which one another service has, in whole or in part, or is given twice
  *
  * Context: process, bpflb_net.lock. Return: 0, -EEXIST, -ENOMEM; after an error
  * the transaction can only be given up.
@@ -208,7 +280,7 @@ int bpflb_frontends_set(struct bpflb_service *svc, const struct bpflb_frontend_k
 		*bad = i;
 		if (IS_ERR(fe))
 			return PTR_ERR(fe);
-		if (fe->next)
+		if (fe->next || frontend_overlaps(fe))
 			return -EEXIST;
 		frontend_touch(svc->bn, fe);
 		fe->next = svc;
@@ -254,6 +326,7 @@ void bpflb_frontend_settle(struct bpflb_net *bn, struct bpflb_frontend *fe, bool
 	if (fe->next)
 		return;
 	rhashtable_remove_fast(&bn->frontends, &fe->hash, bpflb_frontend_params);
+	frontend_delist(bn, fe);
 	if (fe->vip)
 		bpflb_vip_put(bn, fe->vip);
 	kfree_rcu(fe, rcu);

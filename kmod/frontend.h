@@ -17,13 +17,13 @@ struct bpflb_vip;
  * @at: address and port; the address 0: a node port
  * @proto: IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP
  * @family: NFPROTO_IPV4 or NFPROTO_IPV6; NFPROTO_UNSPEC: a node port, of both
- * @zero: no padding, it is hashed as bytes
+ * @last: the last port of a range that begins with @at.port; 0: it is no range
  */
 struct bpflb_frontend_key {
 	struct bpflb_endpoint at;
 	u8 proto;
 	u8 family;
-	u16 zero;
+	__be16 last;
 };
 
 static inline bool bpflb_frontend_has_addr(const struct bpflb_frontend_key *key)
@@ -38,6 +38,7 @@ static inline bool bpflb_frontend_has_addr(const struct bpflb_frontend_key *key)
  * @rcu: to free it
  * @key: what it is found by
  * @vip: its address; NULL: a node port
+ * @range: in bpflb_vip.ranges, if it is one
  * @service: whose it is; NULL: nobody's yet, or no more
  * @next: @service after the open transaction
  */
@@ -47,6 +48,7 @@ struct bpflb_frontend {
 	struct rcu_head rcu;
 	struct bpflb_frontend_key key;
 	struct bpflb_vip *vip;
+	struct list_head range;
 	struct bpflb_service __rcu *service;
 	struct bpflb_service *next;
 };

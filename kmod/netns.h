@@ -26,6 +26,7 @@ struct bpflb_net_counters;
  * @vips: struct bpflb_vip, by address
  * @ports: bits of the ports that frontends have, or had: those with an address,
  *	and node ports
+ * @ranges: how many frontends have more than one port
  * @backends: struct bpflb_backend, by service and address
  * @nodes: struct bpflb_node, by address
  * @snat_pools: struct bpflb_snat_pool, by backend and source address
@@ -63,6 +64,7 @@ struct bpflb_net {
 	struct rhashtable frontends;
 	struct rhashtable vips;
 	unsigned long *ports[2];
+	u32 ranges;
 	struct rhashtable backends;
 	struct rhashtable nodes;
 	struct rhashtable snat_pools;

@@ -35,11 +35,6 @@ static struct bpflb_service *get_key(struct bpflb_net *bn, struct genl_info *inf
 	if (err)
 		return ERR_PTR(err);
 	at->port = nla_get_be16(a[BPFLB_BACKEND_A_PORT]);
-	if (!at->port) {
-		NL_SET_ERR_MSG_ATTR(info->extack, a[BPFLB_BACKEND_A_PORT],
-				    "a port is 1 to 65535");
-		return ERR_PTR(-EINVAL);
-	}
 	return bpflb_nl_find_service(bn, a[BPFLB_BACKEND_A_SERVICE], next, info->extack);
 }
 

@@ -13,6 +13,7 @@ static const struct nla_policy frontend_policy[BPFLB_FRONTEND_A_MAX + 1] = {
 	[BPFLB_FRONTEND_A_PORT] = { .type = NLA_U16 },
 	[BPFLB_FRONTEND_A_OPEN] = { .type = NLA_FLAG },
 	[BPFLB_FRONTEND_A_INTERNAL] = { .type = NLA_FLAG },
+	[BPFLB_FRONTEND_A_LAST_PORT] = { .type = NLA_U16 },
 };
 
 const struct nla_policy bpflb_nl_service_policy[BPFLB_SERVICE_A_MAX + 1] = {
@@ -22,6 +23,7 @@ const struct nla_policy bpflb_nl_service_policy[BPFLB_SERVICE_A_MAX + 1] = {
 	[BPFLB_SERVICE_A_SCHEDULER] = NLA_POLICY_MAX(NLA_U8, BPFLB_SCHEDULER_MAX),
 	[BPFLB_SERVICE_A_POLICY] = NLA_POLICY_MAX(NLA_U8, BPFLB_POLICY_MAX),
 	[BPFLB_SERVICE_A_BYPASS] = NLA_POLICY_MAX(NLA_U8, 1),
+	[BPFLB_SERVICE_A_ONE_PACKET] = NLA_POLICY_MAX(NLA_U8, 1),
 	[BPFLB_SERVICE_A_SOURCES] = NLA_POLICY_MAX(NLA_U8, BPFLB_SOURCES_RULE_MAX),
 	[BPFLB_SERVICE_A_SOURCE] = BPFLB_NL_PREFIX,
 	[BPFLB_SERVICE_A_TABLE_SIZE] = { .type = NLA_U32 },
@@ -60,6 +62,28 @@ struct bpflb_service *bpflb_nl_find_service(struct bpflb_net *bn, const struct n
 	return ERR_PTR(-ENOENT);
 }
 
+static int get_ports(const struct nlattr *nest, struct nlattr **tb,
+		     struct bpflb_frontend_key *key, struct netlink_ext_ack *extack)
+{
+	if (!tb[BPFLB_FRONTEND_A_PORT] || !nla_get_be16(tb[BPFLB_FRONTEND_A_PORT])) {
+		NL_SET_ERR_MSG_ATTR(extack, nest, "a service's address needs a port of 1 to 65535");
+		return -EINVAL;
+	}
+	key->at.port = nla_get_be16(tb[BPFLB_FRONTEND_A_PORT]);
+	if (!tb[BPFLB_FRONTEND_A_LAST_PORT])
+		return 0;
+	key->last = nla_get_be16(tb[BPFLB_FRONTEND_A_LAST_PORT]);
+	if (ntohs(key->last) <= ntohs(key->at.port)) {
+		NL_SET_ERR_MSG_ATTR(extack, nest, "a range's last port is above its first");
+		return -EINVAL;
+	}
+	if (!tb[BPFLB_FRONTEND_A_ADDR]) {
+		NL_SET_ERR_MSG_ATTR(extack, nest, "a node port can't be a range");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int get_frontend(const struct nlattr *nest, u8 proto, struct bpflb_frontend_key *key,
 			u8 *flags, struct netlink_ext_ack *extack)
 {
@@ -72,11 +96,9 @@ static int get_frontend(const struct nlattr *nest, u8 proto, struct bpflb_fronte
 	key->proto = proto;
 	*flags = (tb[BPFLB_FRONTEND_A_OPEN] ? BPFLB_FRONT_OPEN : 0) |
 		 (tb[BPFLB_FRONTEND_A_INTERNAL] ? BPFLB_FRONT_INTERNAL : 0);
-	if (!tb[BPFLB_FRONTEND_A_PORT] || !nla_get_be16(tb[BPFLB_FRONTEND_A_PORT])) {
-		NL_SET_ERR_MSG_ATTR(extack, nest, "a service's address needs a port of 1 to 65535");
-		return -EINVAL;
-	}
-	key->at.port = nla_get_be16(tb[BPFLB_FRONTEND_A_PORT]);
+	err = get_ports(nest, tb, key, extack);
+	if (err)
+		return err;
 	if (!tb[BPFLB_FRONTEND_A_ADDR] && *flags & BPFLB_FRONT_INTERNAL) {
 		NL_SET_ERR_MSG_ATTR(extack, nest, "a node port can't be internal");
 		return -EINVAL;
@@ -114,7 +136,10 @@ static int set_frontends(struct bpflb_service *svc, struct genl_info *info)
 		given[n++] = attr;
 	}
 	err = bpflb_frontends_set(svc, key, flags, n, &bad);
-	if (err == -EEXIST)
+	if (err == -EEXIST && key[bad].last)
+		NL_SET_ERR_MSG_ATTR(info->extack, given[bad],
+				    "a service has ports of this range already");
+	else if (err == -EEXIST)
 		NL_SET_ERR_MSG_ATTR(info->extack, given[bad], "a service has this address already");
 out:
 	kfree(key);
@@ -184,6 +209,26 @@ static int set_sources(struct bpflb_service *svc, struct genl_info *info)
 	return set_source_ranges(svc, info, nla_get_u8(rule) == BPFLB_SOURCES_DENY);
 }
 
+/* Not a word about it where it is off. */
+static int check_one_packet(const struct bpflb_service *svc, struct nlattr **attrs,
+			    struct netlink_ext_ack *extack)
+{
+	const struct nlattr *attr = attrs[BPFLB_SERVICE_A_ONE_PACKET];
+
+	if (!svc->next.one_packet)
+		return 0;
+	if (svc->key.proto != IPPROTO_UDP) {
+		NL_SET_ERR_MSG_ATTR(extack, attr, "only UDP can be balanced packet by packet");
+		return -EINVAL;
+	}
+	if (svc->next.affinity) {
+		NL_SET_ERR_MSG_ATTR(extack, attr ?: attrs[BPFLB_SERVICE_A_AFFINITY],
+				    "with one-packet a client has no backend to keep");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int set_conf(struct bpflb_service *svc, struct nlattr **attrs,
 		    struct netlink_ext_ack *extack)
 {
@@ -202,6 +247,8 @@ static int set_conf(struct bpflb_service *svc, struct nlattr **attrs,
 		svc->next.affinity = nla_get_u32(affinity);
 	if (size)
 		svc->next.table_size = nla_get_u32(size);
+	if (attrs[BPFLB_SERVICE_A_ONE_PACKET])
+		svc->next.one_packet = nla_get_u8(attrs[BPFLB_SERVICE_A_ONE_PACKET]);
 	if (attrs[BPFLB_SERVICE_A_SCHEDULER])
 		svc->next.scheduler = nla_get_u8(attrs[BPFLB_SERVICE_A_SCHEDULER]);
 	if (attrs[BPFLB_SERVICE_A_POLICY])
@@ -212,7 +259,7 @@ static int set_conf(struct bpflb_service *svc, struct nlattr **attrs,
 		svc->next.bypass = nla_get_u8(attrs[BPFLB_SERVICE_A_BYPASS]);
 	if (attrs[BPFLB_SERVICE_A_FLOWS_MAX])
 		svc->next.flows_max = nla_get_u32(attrs[BPFLB_SERVICE_A_FLOWS_MAX]);
-	return 0;
+	return check_one_packet(svc, attrs, extack);
 }
 
 static int check_add(struct genl_info *info)
@@ -328,6 +375,7 @@ static int put_frontends(struct sk_buff *msg, const struct bpflb_frontends *fes)
 			      bpflb_nl_put_addr(msg, BPFLB_FRONTEND_A_ADDR, key->family,
 						&key->at.addr)) ||
 		    nla_put_be16(msg, BPFLB_FRONTEND_A_PORT, key->at.port) ||
+		    (key->last && nla_put_be16(msg, BPFLB_FRONTEND_A_LAST_PORT, key->last)) ||
 		    (fes->front[i].flags & BPFLB_FRONT_OPEN &&
 		     nla_put_flag(msg, BPFLB_FRONTEND_A_OPEN)) ||
 		    (fes->front[i].flags & BPFLB_FRONT_INTERNAL &&
@@ -383,6 +431,7 @@ static int service_fill(struct sk_buff *msg, const struct bpflb_nl_head *head,
 	    nla_put_u8(msg, BPFLB_SERVICE_A_BYPASS, conf->bypass) ||
 	    nla_put_u32(msg, BPFLB_SERVICE_A_TABLE_SIZE, conf->table_size) ||
 	    nla_put_u32(msg, BPFLB_SERVICE_A_AFFINITY, conf->affinity) ||
+	    nla_put_u8(msg, BPFLB_SERVICE_A_ONE_PACKET, conf->one_packet) ||
 	    nla_put_u32(msg, BPFLB_SERVICE_A_FLOWS_MAX, conf->flows_max) ||
 	    put_frontends(msg, next ? svc->next_fe : svc->cur_fe) ||
 	    put_sources(msg, next ? svc->next_sources : svc->cur_sources) ||

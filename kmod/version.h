@@ -20,6 +20,7 @@ struct netlink_ext_ack;
  * @policy: enum bpflb_policy
  * @internal_policy: the same, at internal addresses
  * @scheduler: enum bpflb_scheduler
+ * @one_packet: each datagram is for itself
  * @affinity: for how many seconds a client has the backend it had; 0: none
  * @n_marked: how many @marked
  * @sources: who may ask, a reference; NULL: everybody
@@ -31,6 +32,7 @@ struct bpflb_version {
 	u8 policy;
 	u8 internal_policy;
 	u8 scheduler;
+	bool one_packet;
 	u32 affinity;
 	u16 n_marked;
 	struct bpflb_sources *sources;

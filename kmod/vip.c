@@ -12,6 +12,21 @@ const struct rhashtable_params bpflb_vip_params = {
 };
 
 /**
+ * bpflb_vip_find() - an address that services have
+ * @bn: namespace
+ * @family: of the address
+ * @addr: the address
+ *
+ * Context: RCU. Return: NULL if none has it, nor is to have it.
+ */
+struct bpflb_vip *bpflb_vip_find(struct bpflb_net *bn, u8 family, const union nf_inet_addr *addr)
+{
+	const struct bpflb_vip_key key = { *addr, family };
+
+	return rhashtable_lookup(&bn->vips, &key, bpflb_vip_params);
+}
+
+/**
  * bpflb_vip_is_foreign() - is it a service's address, and nobody else's?
  * @bn: namespace
  * @family: of the address
@@ -24,8 +39,7 @@ const struct rhashtable_params bpflb_vip_params = {
  */
 bool bpflb_vip_is_foreign(struct bpflb_net *bn, u8 family, const union nf_inet_addr *addr)
 {
-	const struct bpflb_vip_key key = { *addr, family };
-	const struct bpflb_vip *vip = rhashtable_lookup(&bn->vips, &key, bpflb_vip_params);
+	const struct bpflb_vip *vip = bpflb_vip_find(bn, family, addr);
 
 	return vip && READ_ONCE(vip->live) && !bpflb_addr_is_own(bn->net, family, addr) &&
 	       !bpflb_node_is_live(bn, family, addr);
@@ -56,6 +70,7 @@ struct bpflb_vip *bpflb_vip_get(struct bpflb_net *bn, u8 family, const union nf_
 		return ERR_PTR(-ENOMEM);
 	vip->key = key;
 	vip->frontends = 1;
+	INIT_LIST_HEAD(&vip->ranges);
 	err = rhashtable_insert_fast(&bn->vips, &vip->hash, bpflb_vip_params);
 	if (err) {
 		kfree(vip);

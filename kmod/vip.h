@@ -22,6 +22,8 @@ struct bpflb_vip_key {
  * @key: the address
  * @frontends: how many are at it, those of the open transaction too; bpflb_net.lock
  * @live: how many packets see; written with bpflb_net.lock
+ * @ranges: those of @frontends that have more than one port; packets walk it under
+ *	RCU. That of all ports is the last; no others of a protocol overlap
  */
 struct bpflb_vip {
 	struct rhash_head hash;
@@ -29,11 +31,13 @@ struct bpflb_vip {
 	struct bpflb_vip_key key;
 	u32 frontends;
 	u32 live;
+	struct list_head ranges;
 };
 
 extern const struct rhashtable_params bpflb_vip_params;
 
 /* The packet path */
+struct bpflb_vip *bpflb_vip_find(struct bpflb_net *bn, u8 family, const union nf_inet_addr *addr);
 bool bpflb_vip_is_foreign(struct bpflb_net *bn, u8 family, const union nf_inet_addr *addr);
 
 /* Does a packet that no service has asked for go no further? Nothing is looked up

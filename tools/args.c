@@ -83,20 +83,19 @@ int args_address(struct line *line, const char *what, struct address *address)
 }
 
 /**
- * args_endpoint - an address and a port
+ * args_backend - a backend's address and port
  * @line: the line
- * @what: it is for
- * @endpoint: the result
+ * @endpoint: the result; its port is 0 for any
  */
-int args_endpoint(struct line *line, const char *what, struct endpoint *endpoint)
+int args_backend(struct line *line, struct endpoint *endpoint)
 {
 	const char *word = line_take(line);
 
 	if (!word)
-		return report_end(line, "the %s's address and port are missing", what);
-	if (!parse_endpoint(word, endpoint))
-		return report_last(line, "'%s' is no address and port; %s must be such as "
-				   "10.0.1.11:8443 or [2001:db8::1]:8443", word, what);
+		return report_end(line, "the backend's address and port are missing");
+	if (!parse_backend(word, endpoint))
+		return report_last(line, "'%s' is no address and port; backend must be such as "
+				   "10.0.1.11:8443, [2001:db8::1]:8443 or 10.0.1.11:*", word);
 	return 0;
 }
 
@@ -113,7 +112,8 @@ int args_frontend(struct line *line, struct frontend *frontend)
 		return report_end(line, "the service's address and port are missing");
 	if (!parse_frontend(word, frontend))
 		return report_last(line, "'%s' is no address of a service, such as "
-				   "192.0.2.10:443, [2001:db8::1]:443 or nodeport:30022", word);
+				   "192.0.2.10:443, [2001:db8::1]:443, 192.0.2.10:8000-8999, "
+				   "192.0.2.10:* or nodeport:30022", word);
 	return 0;
 }
 

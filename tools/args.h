@@ -17,7 +17,7 @@ int args_unknown(struct line *line, const char *valid);
 
 int args_name(struct line *line, const char **name);
 int args_address(struct line *line, const char *what, struct address *address);
-int args_endpoint(struct line *line, const char *what, struct endpoint *endpoint);
+int args_backend(struct line *line, struct endpoint *endpoint);
 int args_frontend(struct line *line, struct frontend *frontend);
 /** struct prefixes_arg - what args_prefixes() most often hands on */
 struct prefixes_arg {

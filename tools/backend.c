@@ -23,7 +23,7 @@ static int build_key(struct request *request, struct line *line, uint8_t command
 	if (code)
 		return code;
 	request_string(request, line->next - 1, BPFLB_BACKEND_A_SERVICE, service);
-	code = args_endpoint(line, "backend", &endpoint);
+	code = args_backend(line, &endpoint);
 	if (code)
 		return code;
 	request_address(request, line->next - 1, BPFLB_BACKEND_A_ADDR, &endpoint.address);
@@ -354,7 +354,8 @@ static const struct command backend_commands[] = {
 		.args = "SERVICE ADDRESS:PORT [local | node ADDRESS | plain] [weight N]\n"
 			"    [state active|draining|down|terminating] [flows-max N]",
 		.summary = "give a service another backend",
-		.help = "A backend that is 'local', or whose node or own address is one of this node,\n"
+		.help = "With * for a port it is asked at the port that the client asks at.\n"
+			"A backend that is 'local', or whose node or own address is one of this node,\n"
 			"gets its packets with the client's address. One on another node, which 'node\n"
 			"add' must have made known, gets them by the mode. A 'plain' one, and that is\n"
 			"one of which nothing is said, is on a machine without the module, and always\n"

@@ -84,6 +84,7 @@ struct service {
 	uint8_t policy;
 	uint8_t internal_policy;
 	bool bypass;
+	bool one_packet;
 	uint32_t backends;
 	uint32_t backends_local;
 	struct counters counters;

@@ -10,6 +10,9 @@
 #define NODEPORT "nodeport:"
 #define OPEN "open:"
 #define INTERNAL "internal:"
+#define ANY_PORT "*"
+
+#define PORTS_ROOM sizeof("65535-65535")
 
 static bool is_digit(char c)
 {
@@ -91,6 +94,22 @@ static bool parse_address_part(const char *word, size_t length, size_t want,
 	return parse_address(text, address) && address->length == want;
 }
 
+/* The address before a port, as 192.0.2.10: or [2001:db8::1]:. Return: the port; NULL if it
+ * is none.
+ */
+static const char *parse_before_port(const char *word, struct address *address)
+{
+	const char *colon = strrchr(word, ':');
+	size_t length = colon ? colon - word : 0;
+	bool good;
+
+	if (length >= 2 && word[0] == '[' && word[length - 1] == ']')
+		good = parse_address_part(word + 1, length - 2, 16, address);
+	else
+		good = parse_address_part(word, length, 4, address);
+	return good ? colon + 1 : NULL;
+}
+
 /**
  * parse_endpoint - 192.0.2.10:443 or [2001:db8::1]:443
  * @word: the word
@@ -100,15 +119,41 @@ static bool parse_address_part(const char *word, size_t length, size_t want,
  */
 bool parse_endpoint(const char *word, struct endpoint *endpoint)
 {
-	const char *colon = strrchr(word, ':');
-	size_t length;
+	const char *port = parse_before_port(word, &endpoint->address);
 
-	if (!colon || !parse_port(colon + 1, &endpoint->port))
-		return false;
-	length = colon - word;
-	if (length >= 2 && word[0] == '[' && word[length - 1] == ']')
-		return parse_address_part(word + 1, length - 2, 16, &endpoint->address);
-	return parse_address_part(word, length, 4, &endpoint->address);
+	return port && parse_port(port, &endpoint->port);
+}
+
+/**
+ * parse_backend - as parse_endpoint(), or with * for whichever port the client asks at
+ * @word: the word
+ * @endpoint: the result, its port 0 for *
+ *
+ * Return: whether it is one.
+ */
+bool parse_backend(const char *word, struct endpoint *endpoint)
+{
+	const char *port = parse_before_port(word, &endpoint->address);
+
+	if (port && !strcmp(port, ANY_PORT)) {
+		endpoint->port = 0;
+		return true;
+	}
+	return port && parse_port(port, &endpoint->port);
+}
+
+/* One port, several as 8000-8999, or all as *. */
+static bool parse_ports(const char *word, uint16_t *first, uint16_t *last)
+{
+	*last = 0;
+	if (parse_port(word, first))
+		return true;
+	if (!strcmp(word, ANY_PORT)) {
+		*first = 1;
+		*last = UINT16_MAX;
+		return true;
+	}
+	return parse_range(word, first, last) && *first < *last;
 }
 
 static bool skip(const char **word, const char *begin)
@@ -122,8 +167,8 @@ static bool skip(const char **word, const char *begin)
 }
 
 /**
- * parse_frontend - as parse_endpoint(), also with internal: before it, or nodeport:30022;
- *	and open: before each
+ * parse_frontend - as parse_endpoint(), its port also 8000-8999 or * for all, and with
+ *	internal: before it; or nodeport:30022; and open: before each
  * @word: the word
  * @frontend: the result
  *
@@ -133,8 +178,11 @@ bool parse_frontend(const char *word, struct frontend *frontend)
 {
 	frontend->open = skip(&word, OPEN);
 	frontend->internal = skip(&word, INTERNAL);
-	if (frontend->internal || !skip(&word, NODEPORT))
-		return parse_endpoint(word, &frontend->at);
+	frontend->last_port = 0;
+	if (frontend->internal || !skip(&word, NODEPORT)) {
+		word = parse_before_port(word, &frontend->at.address);
+		return word && parse_ports(word, &frontend->at.port, &frontend->last_port);
+	}
 	frontend->at.address.length = 0;
 	return parse_port(word, &frontend->at.port);
 }
@@ -325,8 +373,21 @@ const char *format_address(const struct address *address, char text[ADDRESS_ROOM
 	return text;
 }
 
+static const char *format_at(const struct address *address, const char *port,
+			     char text[ENDPOINT_ROOM])
+{
+	const char *form = address->length == 16 ? "[%s]:%s" : "%s:%s";
+	char room[ADDRESS_ROOM];
+
+	if (address->length)
+		snprintf(text, ENDPOINT_ROOM, form, format_address(address, room), port);
+	else
+		snprintf(text, ENDPOINT_ROOM, NODEPORT "%s", port);
+	return text;
+}
+
 /**
- * format_endpoint - an address and port as parse_endpoint() reads it, or a node port
+ * format_endpoint - an address and port as parse_backend() reads it, or a node port
  * @endpoint: what
  * @text: where to
  *
@@ -334,15 +395,11 @@ const char *format_address(const struct address *address, char text[ADDRESS_ROOM
  */
 const char *format_endpoint(const struct endpoint *endpoint, char text[ENDPOINT_ROOM])
 {
-	const char *form = endpoint->address.length == 16 ? "[%s]:%u" : "%s:%u";
-	char address[ADDRESS_ROOM];
+	char port[PORTS_ROOM] = ANY_PORT;
 
-	if (endpoint->address.length)
-		snprintf(text, ENDPOINT_ROOM, form,
-			 format_address(&endpoint->address, address), endpoint->port);
-	else
-		snprintf(text, ENDPOINT_ROOM, NODEPORT "%u", endpoint->port);
-	return text;
+	if (endpoint->port)
+		snprintf(port, sizeof(port), "%u", endpoint->port);
+	return format_at(&endpoint->address, port, text);
 }
 
 /**
@@ -354,11 +411,15 @@ const char *format_endpoint(const struct endpoint *endpoint, char text[ENDPOINT_
  */
 const char *format_frontend(const struct frontend *frontend, char text[FRONTEND_ROOM])
 {
-	char endpoint[ENDPOINT_ROOM];
+	const struct endpoint *at = &frontend->at;
+	char room[ENDPOINT_ROOM], ports[PORTS_ROOM] = ANY_PORT;
 
+	if (!frontend->last_port)
+		snprintf(ports, sizeof(ports), "%u", at->port);
+	else if (at->port != 1 || frontend->last_port != UINT16_MAX)
+		snprintf(ports, sizeof(ports), "%u-%u", at->port, frontend->last_port);
 	snprintf(text, FRONTEND_ROOM, "%s%s%s", frontend->open ? OPEN : "",
-		 frontend->internal ? INTERNAL : "",
-		 format_endpoint(&frontend->at, endpoint));
+		 frontend->internal ? INTERNAL : "", format_at(&at->address, ports, room));
 	return text;
 }
 

@@ -20,7 +20,7 @@ struct address {
 /**
  * struct endpoint - an address and a port
  * @address: of length 0 where it is a node port
- * @port: in host byte order
+ * @port: in host byte order; 0: any
  */
 struct endpoint {
 	struct address address;
@@ -30,11 +30,13 @@ struct endpoint {
 /**
  * struct frontend - where a service is asked
  * @at: the address and port
+ * @last_port: of a range of ports, whose first is @at's; 0: it is no range
  * @open: everybody may ask there
  * @internal: it is the internal policy's
  */
 struct frontend {
 	struct endpoint at;
+	uint16_t last_port;
 	bool open;
 	bool internal;
 };
@@ -51,13 +53,14 @@ struct prefix {
 
 #define ADDRESS_ROOM	INET6_ADDRSTRLEN
 #define ENDPOINT_ROOM	(INET6_ADDRSTRLEN + 16)
-#define FRONTEND_ROOM	(ENDPOINT_ROOM + 16)
+#define FRONTEND_ROOM	(ENDPOINT_ROOM + 24)
 #define PREFIX_ROOM	(INET6_ADDRSTRLEN + 4)
 #define QUANTITY_ROOM	32
 
 bool parse_number(const char *word, uint64_t min, uint64_t max, uint64_t *value);
 bool parse_address(const char *word, struct address *address);
 bool parse_endpoint(const char *word, struct endpoint *endpoint);
+bool parse_backend(const char *word, struct endpoint *endpoint);
 bool parse_frontend(const char *word, struct frontend *frontend);
 bool parse_prefix(const char *word, size_t length, struct prefix *prefix);
 bool prefix_is_good(const struct prefix *prefix);

@@ -7,11 +7,11 @@
 
 #define SERVICE_WORDS	\
 	"address, scheduler, table-size, affinity, policy, internal-policy, bypass, allow, deny, " \
-	"flows-max"
+	"flows-max, one-packet"
 
 static const char *const service_keywords[] = {
 	"address", "scheduler", "table-size", "affinity", "policy", "internal-policy", "bypass",
-	"allow", "deny", "flows-max", NULL
+	"allow", "deny", "flows-max", "one-packet", NULL
 };
 
 enum {
@@ -24,6 +24,7 @@ enum {
 	SEEN_INTERNAL_POLICY = 64,
 	SEEN_AFFINITY = 128,
 	SEEN_FLOWS_MAX = 256,
+	SEEN_ONE_PACKET = 512,
 };
 
 static void put_frontend(struct request *request, unsigned int word,
@@ -34,6 +35,8 @@ static void put_frontend(struct request *request, unsigned int word,
 	if (frontend->at.address.length)
 		request_address(request, word, BPFLB_FRONTEND_A_ADDR, &frontend->at.address);
 	request_port(request, word, BPFLB_FRONTEND_A_PORT, frontend->at.port);
+	if (frontend->last_port)
+		request_port(request, word, BPFLB_FRONTEND_A_LAST_PORT, frontend->last_port);
 	if (frontend->open)
 		request_flag(request, word, BPFLB_FRONTEND_A_OPEN);
 	if (frontend->internal)
@@ -165,6 +168,9 @@ static int build_keyword(struct request *request, struct line *line, unsigned in
 	if (!strcmp(word, "bypass"))
 		return build_choice(request, line, seen, SEEN_BYPASS, switch_names,
 				    BPFLB_SERVICE_A_BYPASS);
+	if (!strcmp(word, "one-packet"))
+		return build_choice(request, line, seen, SEEN_ONE_PACKET, switch_names,
+				    BPFLB_SERVICE_A_ONE_PACKET);
 	if (!strcmp(word, "allow"))
 		return build_sources(request, line, seen, BPFLB_SOURCES_ALLOW);
 	if (!strcmp(word, "flows-max"))
@@ -232,11 +238,14 @@ static int service_build_del(struct request *request, struct line *line)
 
 #define AFFINITY_HELP \
 	"With affinity, such as 3h, a client's flows all go to one backend, until so long\n" \
-	"after the last one began; to whichever of the service's addresses.\n"
+	"after the last one began; to whichever of the service's addresses. With one-packet\n" \
+	"on, of UDP and without affinity, each datagram goes to a backend of its own.\n"
 
 #define FRONTEND_HELP \
 	"ADDRESS is 192.0.2.10:443, [2001:db8::1]:443, or nodeport:30022 for every\n" \
-	"address of this node. A service has 64 at most, of either family. An address\n" \
+	"address of this node. A service has 64 at most, of either family. A port may\n" \
+	"also be a range, 8000-8999, or * for all; of several that fit, a single port\n" \
+	"goes before a range, and that before all. An address\n" \
 	"with internal: before it is the cluster's own (a ClusterIP).\n"
 
 #define POLICY_HELP \
@@ -257,7 +266,7 @@ static const struct command service_commands[] = {
 		.args = "NAME tcp|udp|sctp ADDRESS... [scheduler random|rr|lc|maglev]\n"
 			"    [table-size N] [affinity TIME|off] [policy cluster|local]\n"
 			"    [internal-policy cluster|local] [bypass on|off] [allow|deny PREFIX,...]\n"
-			"    [flows-max N]",
+			"    [one-packet on|off] [flows-max N]",
 		.summary = "make a service",
 		.help = FRONTEND_HELP SCHEDULER_HELP AFFINITY_HELP POLICY_HELP
 			"With bypass off each packet takes the whole way through the stack.\n"
@@ -270,7 +279,7 @@ static const struct command service_commands[] = {
 		.args = "NAME [address ADDRESS...] [scheduler random|rr|lc|maglev]\n"
 			"    [table-size N] [affinity TIME|off] [policy cluster|local]\n"
 			"    [internal-policy cluster|local] [bypass on|off] [allow|deny PREFIX,...]\n"
-			"    [flows-max N]",
+			"    [one-packet on|off] [flows-max N]",
 		.summary = "change a service; what is not mentioned stays as it is",
 		.help = FRONTEND_HELP "Those given here replace all that it had.\n"
 			AFFINITY_HELP SOURCES_HELP,

@@ -33,6 +33,7 @@ void service_decode(const struct nlmsghdr *nlh, struct service *service)
 	service->internal_policy = attr_u8(attrs[BPFLB_SERVICE_A_INTERNAL_POLICY]);
 	service->bypass = attr_u8(attrs[BPFLB_SERVICE_A_BYPASS]);
 	service->table_size = attr_u32(attrs[BPFLB_SERVICE_A_TABLE_SIZE]);
+	service->one_packet = attr_u8(attrs[BPFLB_SERVICE_A_ONE_PACKET]);
 	service->affinity = attr_u32(attrs[BPFLB_SERVICE_A_AFFINITY]);
 	service->backends = attr_u32(attrs[BPFLB_SERVICE_A_BACKENDS]);
 	service->backends_local = attr_u32(attrs[BPFLB_SERVICE_A_BACKENDS_LOCAL]);
@@ -50,6 +51,7 @@ void service_decode(const struct nlmsghdr *nlh, struct service *service)
 		frontend = &service->frontends[service->frontend_count++];
 		attr_address(inner[BPFLB_FRONTEND_A_ADDR], &frontend->at.address);
 		frontend->at.port = attr_port(inner[BPFLB_FRONTEND_A_PORT]);
+		frontend->last_port = attr_port(inner[BPFLB_FRONTEND_A_LAST_PORT]);
 		frontend->open = inner[BPFLB_FRONTEND_A_OPEN];
 		frontend->internal = inner[BPFLB_FRONTEND_A_INTERNAL];
 	}
@@ -80,6 +82,8 @@ void service_json(struct json *json, const char *key, const struct service *serv
 		else
 			json_string(json, "address", format_address(&frontend->at.address, text));
 		json_u64(json, "port", frontend->at.port);
+		json_u64(json, "last_port",
+			 frontend->last_port ? frontend->last_port : frontend->at.port);
 		json_bool(json, "nodeport", nodeport);
 		json_bool(json, "open", frontend->open);
 		json_bool(json, "internal", frontend->internal);
@@ -93,6 +97,7 @@ void service_json(struct json *json, const char *key, const struct service *serv
 	json_string(json, "internal_policy",
 		    name_of(policy_names, service->internal_policy, room));
 	json_bool(json, "bypass", service->bypass);
+	json_bool(json, "one_packet", service->one_packet);
 	json_u64(json, "flows_max", service->flows_max);
 	json_string(json, "sources", name_of(sources_names, service->sources, room));
 	json_open(json, "source_ranges", '[');
@@ -150,6 +155,8 @@ void service_words(FILE *file, const struct service *service, bool defaults)
 			name_of(policy_names, service->internal_policy, room));
 	if (defaults || !service->bypass)
 		fprintf(file, " bypass %s", switch_names[service->bypass]);
+	if (defaults || service->one_packet)
+		fprintf(file, " one-packet %s", switch_names[service->one_packet]);
 	write_sources(file, service, defaults);
 	if (defaults || service->flows_max)
 		fprintf(file, " flows-max %u", service->flows_max);

@@ -46,9 +46,9 @@ def services(s):
     equal([web[key] for key in ("proto", "scheduler", "policy", "backends", "backends_local")],
           ["tcp", "random", "local", 0, 0], "web")
     equal(web["frontends"], [
-        {"address": "192.0.2.10", "port": 443, "nodeport": False, "open": False, "internal": False},
-        {"address": "192.0.2.11", "port": 443, "nodeport": False, "open": False, "internal": False},
-        {"address": None, "port": 30022, "nodeport": True, "open": False, "internal": False}], "addresses")
+        {"address": "192.0.2.10", "port": 443, "last_port": 443, "nodeport": False, "open": False, "internal": False},
+        {"address": "192.0.2.11", "port": 443, "last_port": 443, "nodeport": False, "open": False, "internal": False},
+        {"address": None, "port": 30022, "last_port": 30022, "nodeport": True, "open": False, "internal": False}], "addresses")
     equal(set(web["counters"]), {"flows", "packets_in", "bytes_in", "packets_out", "bytes_out",
                                  "drops"}, "counters")
     equal(listed["a/b:c.d_e-f"]["policy"], "cluster", "default policy")
@@ -165,6 +165,55 @@ def affinity(s):
     equal(shown(), 86400, "affinity after what was refused")
     s.do("service set web affinity off")
     equal(shown(), 0, "affinity when it is off")
+
+
+def one_packet(s):
+    def shown():
+        return s.json("service list dns")["services"][0]["one_packet"]
+    s.do("service add dns udp 192.0.2.10:53")
+    equal(shown(), False, "where nothing is said")
+    s.do("service set dns one-packet on")
+    s.do("service set dns policy local")
+    equal(shown(), True, "what is not mentioned stays")
+    equal(s.do("save"), "service add dns udp 192.0.2.10:53 policy local one-packet on\n", "saved")
+    generation = s.generation()
+    works(lbadm("-n", s.name, "apply", "-", stdin=s.do("save")))
+    equal(s.generation(), generation, "generation after no change")
+    fails(s.say("service set dns affinity 1h"), REFUSED, "with one-packet a client has no backend to keep", "1h")
+    s.do("service set dns one-packet off affinity 1h")
+    fails(s.say("service set dns one-packet on"), REFUSED, "with one-packet a client has no backend to keep", "on")
+    fails(s.say("service add web tcp 192.0.2.10:80 one-packet on"), REFUSED, "only UDP can be balanced", "on")
+    fails(s.say("service set dns one-packet maybe"), USAGE, "one-packet", "maybe")
+    equal(shown(), False, "after what was refused")
+
+
+def ranges_of_ports(s):
+    def ports():
+        return [(f["port"], f["last_port"]) for x in s.json("service list")["services"] for f in x["frontends"]]
+    saved = ("service add all tcp 192.0.2.10:* [2001:db8::1]:*\n"
+             "backend add all 10.0.0.1:*\nbackend add all 10.0.0.1:80\n"
+             "service add one tcp 192.0.2.10:8500\n"
+             "service add some tcp 192.0.2.10:8000-8999 192.0.2.10:9001-9002\n"
+             "service add udp udp 192.0.2.10:8000-65535\n")
+    works(lbadm("-n", s.name, "apply", "-", stdin=saved))
+    equal(s.do("save"), saved, "saved")
+    equal(ports(), [(1, 65535), (1, 65535), (8500, 8500), (8000, 8999), (9001, 9002), (8000, 65535)], "ports")
+    equal([b["port"] for b in s.json("backend list all")["backends"]], [0, 80], "the backends' ports")
+    generation = s.generation()
+    works(lbadm("-n", s.name, "apply", "-", stdin=saved))
+    for word in "192.0.2.10:8999-9000", "192.0.2.10:1-8000", "192.0.2.10:8100-8200", "192.0.2.10:9000-9003":
+        fails(s.say(f"service add more tcp {word}"), REFUSED, "a service has ports of this range already", word)
+    for word in "192.0.2.10:*", "192.0.2.10:8000-8999":
+        fails(s.say(f"service add more tcp {word}"), REFUSED, "a service has ports of this range already", word)
+    fails(s.say("service add more tcp 192.0.2.11:1-9 192.0.2.11:9-10"), REFUSED, "has ports of this range", "192.0.2.11:9-10")
+    for word in "192.0.2.10:80-80", "192.0.2.10:90-80", "nodeport:30000-30001", "nodeport:*":
+        fails(s.say(f"service add more tcp {word}"), USAGE, f"'{word}' is no address of a service", word)
+    fails(s.say("backend add all 10.0.0.1:80-90"), USAGE, "'10.0.0.1:80-90' is no address and port", "10.0.0.1:80-90")
+    equal(s.generation(), generation, "generation after no change, and refusals")
+    s.do("service set some address 192.0.2.10:8999-9000")
+    s.do("service add more tcp 192.0.2.10:8000-8998 192.0.2.10:9001-9100")
+    s.do("backend del all 10.0.0.1:*")
+    equal([b["port"] for b in s.json("backend list all")["backends"]], [80], "the backends that are left")
 
 
 def limits(s):
@@ -482,6 +531,8 @@ def tests(_subset):
         ("source ranges of services", sources),
         ("schedulers", schedulers),
         ("affinity", affinity),
+        ("one-packet", one_packet),
+        ("ranges of ports", ranges_of_ports),
         ("limits of services and backends", limits),
         ("backends", backends),
         ("states of backends", backend_states),

@@ -81,8 +81,14 @@ static void endpoints(void **state)
 
 static void frontends_and_hosts(void **state)
 {
+	static const char *const bad_ranges[] = {
+		"10.0.0.1:80-80", "10.0.0.1:90-80", "10.0.0.1:0-80", "10.0.0.1:80-65536", "10.0.0.1:-80",
+		"10.0.0.1:80-", "10.0.0.1:**", "*:80", "nodeport:30000-30010", "nodeport:*", "10.0.0.1:80-*",
+	};
+	char text[FRONTEND_ROOM];
 	struct frontend frontend;
 	struct endpoint endpoint;
+	size_t i;
 
 	assert_true(parse_frontend("nodeport:30022", &frontend));
 	assert_int_equal(frontend.at.address.length, 0);
@@ -108,6 +114,28 @@ static void frontends_and_hosts(void **state)
 	assert_false(parse_frontend("10.0.0.1", &frontend));
 	assert_false(parse_frontend("open:open:10.0.0.1:80", &frontend));
 	assert_false(parse_frontend("nodeport:open:30022", &frontend));
+	assert_int_equal(frontend.last_port, 0);
+	assert_true(parse_frontend("internal:10.0.0.1:8000-8999", &frontend));
+	assert_int_equal(frontend.at.port, 8000);
+	assert_int_equal(frontend.last_port, 8999);
+	assert_true(parse_frontend("[2001:db8::1]:*", &frontend));
+	assert_int_equal(frontend.at.port, 1);
+	assert_int_equal(frontend.last_port, 65535);
+	assert_string_equal(format_frontend(&frontend, text), "[2001:db8::1]:*");
+	assert_true(parse_frontend("10.0.0.1:80", &frontend));
+	assert_int_equal(frontend.last_port, 0);
+	for (i = 0; i < COUNT(bad_ranges); i++)
+		assert_false(parse_frontend(bad_ranges[i], &frontend));
+
+	assert_true(parse_backend("10.0.0.1:*", &endpoint));
+	assert_int_equal(endpoint.port, 0);
+	assert_string_equal(format_endpoint(&endpoint, text), "10.0.0.1:*");
+	assert_true(parse_backend("[2001:db8::1]:80", &endpoint));
+	assert_int_equal(endpoint.port, 80);
+	assert_false(parse_backend("10.0.0.1:0", &endpoint));
+	assert_false(parse_backend("10.0.0.1:80-90", &endpoint));
+	assert_false(parse_backend("10.0.0.1", &endpoint));
+	assert_false(parse_endpoint("10.0.0.1:*", &endpoint));
 
 	assert_true(parse_host("10.0.0.1", &endpoint));
 	assert_int_equal(endpoint.port, 0);
@@ -171,6 +199,8 @@ static void round_trips(void **state)
 		for (b = 0; b < in.at.address.length; b++)
 			in.at.address.bytes[b] = rand() % 2 ? rand() : 0;
 		in.at.port = 1 + rand() % 65535;
+		if (in.at.address.length && in.at.port < 65535 && rand() % 2)
+			in.last_port = in.at.port + 1 + rand() % (65535 - in.at.port);
 		in.open = rand() % 2;
 		assert_true(parse_frontend(format_frontend(&in, text), &out));
 		assert_memory_equal(&in, &out, sizeof(in));

@@ -392,11 +392,12 @@ enum bpflb_counters_attr {
 enum bpflb_frontend_attr {
 	BPFLB_FRONTEND_A_UNSPEC,
 	BPFLB_FRONTEND_A_ADDR,		/* address */
-	BPFLB_FRONTEND_A_PORT,		/* be16, not 0 */
+	BPFLB_FRONTEND_A_PORT,		/* be16, not 0; of a range the first */
 	BPFLB_FRONTEND_A_OPEN,		/* flag: everybody may ask here, whatever SOURCES says */
 	BPFLB_FRONTEND_A_INTERNAL,	/* flag: the cluster's own, so INTERNAL_POLICY holds;
 					 * not without ADDR
 					 */
+	BPFLB_FRONTEND_A_LAST_PORT,	/* be16, above PORT: a range; not without ADDR */
 	__BPFLB_FRONTEND_A_MAX,
 };
 #define BPFLB_FRONTEND_A_MAX (__BPFLB_FRONTEND_A_MAX - 1)
@@ -437,6 +438,10 @@ enum bpflb_sources_rule {
  * With AFFINITY all flows of a client's address, to whichever of the service's
  * addresses, go to one backend, until so many seconds have passed since it began the
  * last one. A backend that may not have new flows loses its clients to the others.
+ *
+ * With ONE_PACKET, of UDP only and not with AFFINITY, a backend is chosen for each
+ * datagram; the client has a flow with each that it was sent to, and gets the answers of
+ * all. Flows that it had before stay until they end.
  */
 enum bpflb_service_attr {
 	BPFLB_SERVICE_A_UNSPEC,
@@ -457,6 +462,7 @@ enum bpflb_service_attr {
 	BPFLB_SERVICE_A_INTERNAL_POLICY,	/* u8, enum bpflb_policy; cluster */
 	BPFLB_SERVICE_A_AFFINITY,	/* u32, seconds, at most 86400; 0, which is none */
 	BPFLB_SERVICE_A_FLOWS_MAX,	/* u32, flows on this node, about; 0, the default: any */
+	BPFLB_SERVICE_A_ONE_PACKET,	/* u8, 0 or 1; 0 */
 	__BPFLB_SERVICE_A_MAX,
 };
 #define BPFLB_SERVICE_A_MAX (__BPFLB_SERVICE_A_MAX - 1)
@@ -477,7 +483,7 @@ enum bpflb_backend_attr {
 	BPFLB_BACKEND_A_GENERATION,	/* u64, reply */
 	BPFLB_BACKEND_A_SERVICE,	/* string */
 	BPFLB_BACKEND_A_ADDR,		/* address */
-	BPFLB_BACKEND_A_PORT,		/* be16, not 0 */
+	BPFLB_BACKEND_A_PORT,		/* be16; 0: that which the client has asked at */
 	BPFLB_BACKEND_A_WEIGHT,		/* u32, 0 to 65535; 1. 0: no new flows */
 	BPFLB_BACKEND_A_LOCAL,		/* flag */
 	BPFLB_BACKEND_A_NODE,		/* address of a node */
