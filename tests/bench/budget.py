@@ -2,7 +2,7 @@
 """What bpflb has to reach, and whether it does, by the records of one run."""
 from dataclasses import dataclass
 
-from peers import DSR_CASES, SNAT_CASES
+from peers import DSR_CASES, IPV6_CASES, SNAT_CASES
 
 MET, MISSED, UNKNOWN = "met", "missed", "not measured"
 # To seconds
@@ -84,7 +84,7 @@ def _control(records, case, unit):
 
 def budgets(records):
     out = []
-    for kind, cases in ("SNAT", SNAT_CASES), ("DSR", DSR_CASES):
+    for kind, cases in ("SNAT", SNAT_CASES), ("DSR", DSR_CASES), ("IPv6", IPV6_CASES):
         for flows, unit, goal, bound in ((1024, "instructions", 0.62, 0.70), (1024, "ns", 0.55, 0.70),
                                          (65536, "ns", None, 1.3), (1048576, "ns", None, 2.0)):
             out.append(Budget(f"{kind}, {flows:,} flows, {unit} / routing",

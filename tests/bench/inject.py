@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Packets of many flows into the IP stack, by the module in inject/, whose header says more."""
 import fcntl
+import ipaddress
 import os
 import socket
 import struct
 
-_FLOW = struct.Struct("=4s4s4sB3x")
+_FLOW = struct.Struct("=16s16s4sBB2x")
 _RUN = struct.Struct("=16s16sQQQIIBB38s")
 _INJECT_RUN = 3 << 30 | _RUN.size << 16 | ord("b") << 8 | 1
 _DEVICE = "/dev/bpflb_inject"
@@ -15,18 +16,19 @@ SYN, ACK, PUSH = 0x02, 0x10, 0x08
 
 # Each client has ports that SNAT may keep: below the ephemeral ones and the node ports.
 _PORTS_FIRST, _PORTS = 1024, 16384
-_CLIENTS = "10.1.0.0"
+_CLIENTS = {4: "10.1.0.0", 6: "2001:db8:c::"}
 
 
 def flows(count, to, proto, start=0):
     """@count flows of many clients to @to, an (address, port); none is in two ranges from @start on."""
-    first = struct.unpack("!I", socket.inet_aton(_CLIENTS))[0] + 1
-    address, port = socket.inet_aton(to[0]), to[1]
+    to, port = ipaddress.ip_address(to[0]), to[1]
+    first = int(ipaddress.ip_address(_CLIENTS[to.version])) + 1
+    length, six = to.max_prefixlen // 8, to.version == 6
     out = bytearray(count * _FLOW.size)
     for i in range(count):
         client, source = divmod(start + i, _PORTS)
-        _FLOW.pack_into(out, i * _FLOW.size, struct.pack("!I", first + client), address,
-                        struct.pack("!HH", _PORTS_FIRST + source, port), PROTO[proto])
+        _FLOW.pack_into(out, i * _FLOW.size, (first + client).to_bytes(length, "big"), to.packed,
+                        struct.pack("!HH", _PORTS_FIRST + source, port), PROTO[proto], six)
     return out
 
 

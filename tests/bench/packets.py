@@ -15,6 +15,7 @@ their unit. Prints a JSON record a line; one with "error" is a case that failed.
 """
 import argparse
 import contextlib
+import itertools
 import os
 import statistics
 import sys
@@ -51,14 +52,14 @@ class Reference:
     beside it, and its figures are compared with theirs.
     """
 
-    def __init__(self, proto, flows, count):
+    def __init__(self, proto, flows, count, ipv6=False):
         from inject import Injector, flows as flows_to
-        from rig import NOWHERE, ROUTED, Rig
+        from rig import NOWHERE, NOWHERE6, ROUTED, ROUTED6, Rig
         self.count, self.floor, self.routing = count, [], []
         self._open = contextlib.ExitStack()
         self._parts = []
-        for name, to in ("floor", NOWHERE), ("routing", ROUTED):
-            rig = self._open.enter_context(Rig(name))
+        for name, to in ("floor", NOWHERE6 if ipv6 else NOWHERE), ("routing", ROUTED6 if ipv6 else ROUTED):
+            rig = self._open.enter_context(Rig(name, ipv6))
             injector = self._open.enter_context(Injector(flows_to(flows, to, proto)))
             self._parts.append((rig, injector))
 
@@ -106,7 +107,7 @@ def measure(peer, flows, reference, packets):
     from rig import IN, OUT, Rig
     samples = {name: [] for name in (peer.forward, peer.reply) if name}
     reference.clear()
-    with Rig() as rig, Injector(flows_to(flows, peer.to, peer.proto)) as forward:
+    with Rig(ipv6=peer.ipv6) as rig, Injector(flows_to(flows, peer.to, peer.proto)) as forward:
         peer.up(rig)
         reply = establish(rig, peer, forward)
         for _ in range(max(ROUNDS, packets // reference.count)):
@@ -145,11 +146,11 @@ def established(args):
     import peers
     for flows in args.flows:
         others = peers.PEERS if flows < 100000 else peers.MANY_FLOWS_PEERS
-        who = [peers.ROUTING, *peers.OURS, *([] if args.ours else others)]
+        who = [peers.ROUTING, peers.ROUTING6, *peers.OURS, *([] if args.ours else others)]
         count = max(ROUND[args.unit], 2 * flows)
-        for proto in "udp", "tcp":
-            with Reference(proto, flows, count) as reference:
-                for peer in (peer for peer in who if peer.proto == proto):
+        for ipv6, proto in itertools.product((False, True), ("udp", "tcp")):
+            with Reference(proto, flows, count, ipv6) as reference:
+                for peer in (peer for peer in who if (peer.ipv6, peer.proto) == (ipv6, proto)):
                     try:
                         for case, samples in measure(peer, flows, reference, args.packets).items():
                             tell("packets", args.unit, peer, case, samples, reference, flows=flows)

@@ -5,17 +5,17 @@ import struct
 from dataclasses import dataclass
 from typing import Callable
 
-from rig import BACKEND_PORT, BACKENDS, IN, OUT, PORT, ROUTED, VIP
+from rig import BACKEND_PORT, BACKENDS, BACKENDS6, IN, OUT, PORT, ROUTED, ROUTED6, VIP, VIP6
 
 _HOUR = 3600
-FRONT = (VIP, PORT)
+FRONT, FRONT6 = (VIP, PORT), (VIP6, PORT)
 
 
 @dataclass(frozen=True)
 class Peer:
     """@forward, @reply: names of the cases, "" for a direction that is not measured.
 
-    @to: where clients send. @first: IPv4 options of a flow's first packet.
+    @to: where clients send. @first: options of a flow's first packet, as the injector has them.
     """
     who: str
     up: Callable
@@ -26,6 +26,19 @@ class Peer:
     first: bytes = b""
     answered: bool = True
 
+    @property
+    def ipv6(self):
+        return ":" in self.to[0]
+
+
+def at(address, port=PORT):
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _of(ipv6):
+    """Service address and backends of a family."""
+    return (VIP6, BACKENDS6) if ipv6 else (VIP, BACKENDS)
+
 
 def _nothing(_rig):
     pass
@@ -33,19 +46,24 @@ def _nothing(_rig):
 
 def floor(rig):
     """Dropped as early as netfilter can."""
-    rig.nft("""table ip floor { chain pre {
+    rig.nft("""table inet floor { chain pre {
+        type filter hook prerouting priority -400
+        ip daddr 10.8.8.8 drop
+        ip6 daddr 2001:db8:8::8 drop
+    }; }""" if rig.ipv6 else """table ip floor { chain pre {
         type filter hook prerouting priority -400
         ip daddr 10.8.8.8 drop
     }; }""")
 
 
-def _ipvs(how):
+def _ipvs(how, ipv6=False):
     def up(rig):
+        vip, backends = _of(ipv6)
         port = BACKEND_PORT if how == "-m" else PORT
         lines = []
         for proto in "-u", "-t":
-            lines.append(f"-A {proto} {VIP}:{PORT} -s rr")
-            lines += [f"-a {proto} {VIP}:{PORT} -r {b}:{port} {how}" for b in BACKENDS]
+            lines.append(f"-A {proto} {at(vip)} -s rr")
+            lines += [f"-a {proto} {at(vip)} -r {at(b, port)} {how}" for b in backends]
         rig.run("ipvsadm", "-R", stdin="\n".join(lines) + "\n")
         rig.run("ipvsadm", "--set", str(_HOUR), str(_HOUR), str(_HOUR))
     return up
@@ -67,6 +85,22 @@ def _nftables(rig):
         chain post {{
             type nat hook postrouting priority srcnat
             ip daddr 10.2.0.0/16 masquerade
+        }}
+    }}""")
+    _keep_long(rig)
+
+
+def _nftables6(rig):
+    backends = ", ".join(f"{i} : {b} . {BACKEND_PORT}" for i, b in enumerate(BACKENDS6))
+    rig.nft(f"""table ip6 lb {{
+        chain pre {{
+            type nat hook prerouting priority dstnat
+            ip6 daddr {VIP6} meta l4proto {{ tcp, udp }} th dport {PORT} \
+                dnat ip6 addr . port to numgen random mod {len(BACKENDS6)} map {{ {backends} }}
+        }}
+        chain post {{
+            type nat hook postrouting priority srcnat
+            ip6 daddr 2001:db8:2::/64 masquerade
         }}
     }}""")
     _keep_long(rig)
@@ -96,23 +130,27 @@ def _iptables(rig):
     _keep_long(rig)
 
 
-def _bpflb(mode, where="", *settings):
+def _bpflb(mode, where="", *settings, ipv6=False):
     def up(rig):
+        vip, backends = _of(ipv6)
+        place = f"node {backends[0]}" if where == "node" else where
         lines = [f"set mode {mode}", "set flows-max 4000000",
                  f"set timeout udp-unreplied {_HOUR} udp-replied {_HOUR}",
-                 *(f"set {s}" for s in settings), f"node add {BACKENDS[0]}"]
+                 *(f"set {s}" for s in settings), f"node add {backends[0]}"]
         for proto in "tcp", "udp":
-            lines.append(f"service add {proto} {proto} {VIP}:{PORT}")
-            lines += [f"backend add {proto} {b}:{BACKEND_PORT} {where}" for b in BACKENDS]
+            lines.append(f"service add {proto} {proto} {at(vip)}")
+            lines += [f"backend add {proto} {at(b, BACKEND_PORT)} {place}" for b in backends]
         rig.bpflb(lines)
     return up
 
 
-_snat = _bpflb("snat")
-_local = _bpflb("snat", "local")
-_dsr = _bpflb("dsr", f"node {BACKENDS[0]}")
-_dsr_in = _bpflb("dsr", "local", "dsr-sender any")
+_snat, _snat6 = (_bpflb("snat", ipv6=six) for six in (False, True))
+_local, _local6 = (_bpflb("snat", "local", ipv6=six) for six in (False, True))
+_dsr, _dsr6 = (_bpflb("dsr", "node", ipv6=six) for six in (False, True))
+_dsr_in, _dsr_in6 = (_bpflb("dsr", "local", "dsr-sender any", ipv6=six) for six in (False, True))
+# an IPv4 option, and an IPv6 header of destination options
 _NOTE = struct.pack("<BBHI", 0x9a, 8, PORT, int(ipaddress.ip_address(VIP)))
+_NOTE6 = struct.pack("!BBBB16sHH", 0, 2, 0x1b, 20, ipaddress.ip_address(VIP6).packed, PORT, 0)
 
 ROUTING = Peer("routing", _nothing, to=ROUTED, answered=False)
 IPVS_NAT = Peer("ipvs nat", _ipvs("-m"), reply="reply")
@@ -133,11 +171,25 @@ DSR_IN = Peer("bpflb", _dsr_in, "dsr arriving", "dsr reply", "tcp",
               to=(BACKENDS[0], BACKEND_PORT), first=_NOTE)
 BYSTANDER = Peer("bpflb", _snat, "bystander", to=ROUTED, answered=False)
 
-OURS = [SNAT, SNAT_TCP, LOCAL, DSR, DSR_UDP, DSR_IN, BYSTANDER]
-PEERS = [NFTABLES, FLOWTABLE, IPTABLES, IPVS_NAT, IPVS_DR, IPVS_TUN, NFTABLES_TCP, IPVS_NAT_TCP]
+ROUTING6 = Peer("routing", _nothing, "ipv6: forward", to=ROUTED6, answered=False)
+IPVS_NAT6 = Peer("ipvs nat", _ipvs("-m", True), "ipv6: forward", "ipv6: reply", to=FRONT6)
+NFTABLES6 = Peer("nftables", _nftables6, "ipv6: forward", "ipv6: reply", to=FRONT6)
+SNAT6 = Peer("bpflb", _snat6, "ipv6: snat forward", "ipv6: snat reply", to=FRONT6)
+SNAT_TCP6 = Peer("bpflb", _snat6, "ipv6: snat tcp forward", "ipv6: snat tcp reply", "tcp", to=FRONT6)
+LOCAL6 = Peer("bpflb", _local6, "ipv6: local forward", "ipv6: local reply", to=FRONT6)
+DSR6 = Peer("bpflb", _dsr6, "ipv6: dsr tcp forward", proto="tcp", to=FRONT6, answered=False)
+DSR_UDP6 = Peer("bpflb", _dsr6, "ipv6: dsr udp forward", to=FRONT6, answered=False)
+DSR_IN6 = Peer("bpflb", _dsr_in6, "ipv6: dsr arriving", "ipv6: dsr reply", "tcp",
+               to=(BACKENDS6[0], BACKEND_PORT), first=_NOTE6)
+BYSTANDER6 = Peer("bpflb", _snat6, "ipv6: bystander", to=ROUTED6, answered=False)
+
+OURS = [SNAT, SNAT_TCP, LOCAL, DSR, DSR_UDP, DSR_IN, BYSTANDER,
+        SNAT6, SNAT_TCP6, LOCAL6, DSR6, DSR_UDP6, DSR_IN6, BYSTANDER6]
+PEERS = [NFTABLES, FLOWTABLE, IPTABLES, IPVS_NAT, IPVS_DR, IPVS_TUN, NFTABLES_TCP, IPVS_NAT_TCP, NFTABLES6, IPVS_NAT6]
 # With a great many flows: they take long to set up, and the others are no faster
 MANY_FLOWS_PEERS = [NFTABLES, FLOWTABLE, IPVS_NAT, IPVS_DR]
 
 # Cases of established flows that take a fast way, by the budget that is theirs
 SNAT_CASES = [case for peer in (SNAT, SNAT_TCP, LOCAL) for case in (peer.forward, peer.reply)]
 DSR_CASES = [DSR.forward, DSR_UDP.forward, DSR_IN.reply]
+IPV6_CASES = [f"ipv6: {case}" for case in SNAT_CASES + DSR_CASES]

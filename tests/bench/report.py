@@ -30,7 +30,7 @@ def _packets(records, unit):
         peer = {(r["who"], r["case"]): r["value"] for r in here}
         rows = []
         for r in here:
-            way = "reply" if r["case"].endswith("reply") else "forward"
+            way = "ipv6: " * r["case"].startswith("ipv6: ") + ("reply" if r["case"].endswith("reply") else "forward")
             others = [peer.get((who, way)) for who in _COMPARED]
             rows.append([r["who"], r["case"], f"{r['gross']:.0f}", f"{r['value']:.0f}",
                          f"{r['value'] / r['routing']:.2f}",

@@ -2,6 +2,7 @@
 """One node, in a namespace of its own, between clients and backends that aren't there.
 
     clients 10.1.0.0/16 --- in0  [node]  out0 --- backends 10.2.0.0/16
+            2001:db8:c::/64                       2001:db8:2::/64
 
 Packets are put in by one dummy device and counted as they leave by the other. All
 neighbours are known.
@@ -20,6 +21,12 @@ BACKENDS = [f"10.2.0.{i}" for i in range(2, 66)]        # enough for the SNAT po
 ROUTED = ("10.2.1.1", 80)                               # forwarded, and nobody's service
 NOWHERE = ("10.8.8.8", 80)                              # dropped on arrival
 _OWN, _GATEWAY = "10.2.0.1", "10.3.0.2"
+
+VIP6 = "2001:db8:f::1"
+BACKENDS6 = [f"2001:db8:2::{i:x}" for i in range(2, 66)]
+ROUTED6 = ("2001:db8:2::1:1", 80)
+NOWHERE6 = ("2001:db8:8::8", 80)
+_OWN6, _GATEWAY6 = "2001:db8:2::1", "2001:db8:3::2"
 
 # What a case leaves behind, by the cache it is in.
 _LEFT = ["nf_conntrack", "ip_vs_conn"]
@@ -54,10 +61,10 @@ def object_size(cache):
 
 
 class Rig:
-    """@name: of its namespace."""
+    """@name: of its namespace. @ipv6: it has that too."""
 
-    def __init__(self, name="bench"):
-        self.name = name
+    def __init__(self, name="bench", ipv6=False):
+        self.name, self.ipv6 = name, ipv6
         self._has_bpflb = False
 
     def __enter__(self):
@@ -66,7 +73,9 @@ class Rig:
         ns.sysctl(self.name, {"ipv4/ip_forward": 1, "ipv4/conf/all/rp_filter": 0,
                          "ipv4/conf/default/rp_filter": 0, "ipv4/conf/all/send_redirects": 0,
                          "ipv4/conf/default/send_redirects": 0})
-        if os.path.exists("/proc/sys/net/ipv6"):
+        if self.ipv6:
+            ns.sysctl(self.name, {"ipv6/conf/all/forwarding": 1, "ipv6/conf/default/accept_dad": 0})
+        elif os.path.exists("/proc/sys/net/ipv6"):
             ns.sysctl(self.name, {"ipv6/conf/all/disable_ipv6": 1, "ipv6/conf/default/disable_ipv6": 1})
         lines = [f"link add {IN} type dummy", f"link add {OUT} type dummy", "link set lo up",
                  f"link set {IN} up", f"link set {OUT} up",
@@ -74,8 +83,15 @@ class Rig:
                  f"addr add {VIP}/32 dev lo",       # IPVS has only what is local
                  f"neigh add {_GATEWAY} lladdr 02:00:00:00:01:01 dev {IN} nud permanent",
                  f"route add 10.1.0.0/16 via {_GATEWAY} dev {IN}"]
+        near = [*BACKENDS, ROUTED[0]]
+        if self.ipv6:
+            lines += [f"addr add 2001:db8:3::1/64 dev {IN} nodad", f"addr add {_OWN6}/64 dev {OUT} nodad",
+                      f"addr add {VIP6}/128 dev lo nodad",
+                      f"neigh add {_GATEWAY6} lladdr 02:00:00:00:01:01 dev {IN} nud permanent",
+                      f"route add 2001:db8:c::/64 via {_GATEWAY6} dev {IN}"]
+            near += [*BACKENDS6, ROUTED6[0]]
         lines += [f"neigh add {address} lladdr 02:00:00:00:02:{i:02x} dev {OUT} nud permanent"
-                  for i, address in enumerate([*BACKENDS, ROUTED[0]])]
+                  for i, address in enumerate(near)]
         self.run("ip", "-batch", "-", stdin="\n".join(lines))
         return self
 

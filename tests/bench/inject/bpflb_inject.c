@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The source of the benchmark's packets: pktgen's xmit_mode netif_receive, but for
- * any list of flows, TCP and IPv4 options too, and on several processors at once.
+ * any list of flows, IPv6, TCP and options too, and on several processors at once.
  *
  * Each packet is a new skb, handed to netif_receive_skb() alone, with bottom halves
  * off, as by a driver whose hardware has found the checksums right.
  */
 #include <linux/etherdevice.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/ktime.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
@@ -23,7 +24,7 @@
 
 #define FLOWS_MAX	(16U << 20)
 #define BATCH		64	/* packets without a break for others, like a driver's */
-#define IP_LEN		50	/* of a packet without options: 64 bytes of Ethernet */
+#define L4_LEN		30	/* of an IPv4 packet without options: 64 bytes of Ethernet */
 
 /**
  * struct injector - what an open file has
@@ -64,30 +65,19 @@ static void put_udp(struct sk_buff *skb, const struct inject_flow *flow)
 
 	uh->source = flow->sport;
 	uh->dest = flow->dport;
-	uh->len = htons(IP_LEN - sizeof(struct iphdr));
+	uh->len = htons(L4_LEN);
 	uh->check = htons(1);
 }
 
-static struct sk_buff *make_packet(struct net_device *dev, const struct inject_flow *flow,
-				   const struct inject_run *run)
+static void put_ipv4(struct sk_buff *skb, const struct inject_flow *flow,
+		     const struct inject_run *run)
 {
-	unsigned int len = IP_LEN + run->option_len;
-	struct sk_buff *skb = netdev_alloc_skb_ip_align(dev, ETH_HLEN + len);
-	struct ethhdr *eth;
-	struct iphdr *iph;
+	struct iphdr *iph = skb_put(skb, sizeof(*iph));
 
-	if (!skb)
-		return NULL;
-	eth = skb_put(skb, ETH_HLEN);
-	ether_addr_copy(eth->h_dest, dev->dev_addr);
-	ether_addr_copy(eth->h_source, dev->dev_addr);
-	eth->h_proto = htons(ETH_P_IP);
-
-	iph = skb_put(skb, sizeof(*iph));
 	*iph = (struct iphdr){
 		.version = 4,
 		.ihl = (sizeof(*iph) + run->option_len) / 4,
-		.tot_len = htons(len),
+		.tot_len = htons(sizeof(*iph) + run->option_len + L4_LEN),
 		.frag_off = htons(IP_DF),
 		.ttl = 64,
 		.protocol = flow->proto,
@@ -97,12 +87,51 @@ static struct sk_buff *make_packet(struct net_device *dev, const struct inject_f
 	if (run->option_len)
 		skb_put_data(skb, run->option, run->option_len);
 	ip_send_check(iph);
+}
 
+static void put_ipv6(struct sk_buff *skb, const struct inject_flow *flow,
+		     const struct inject_run *run)
+{
+	struct ipv6hdr *ip6h = skb_put(skb, sizeof(*ip6h));
+	u8 *option;
+
+	*ip6h = (struct ipv6hdr){
+		.version = 6,
+		.payload_len = htons(run->option_len + L4_LEN),
+		.nexthdr = run->option_len ? IPPROTO_DSTOPTS : flow->proto,
+		.hop_limit = 64,
+		.saddr = flow->saddr6,
+		.daddr = flow->daddr6,
+	};
+	if (!run->option_len)
+		return;
+	option = skb_put_data(skb, run->option, run->option_len);
+	option[0] = flow->proto;
+}
+
+static struct sk_buff *make_packet(struct net_device *dev, const struct inject_flow *flow,
+				   const struct inject_run *run)
+{
+	unsigned int len = ETH_HLEN + run->option_len + L4_LEN +
+			   (flow->ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+	struct sk_buff *skb = netdev_alloc_skb_ip_align(dev, len);
+	struct ethhdr *eth;
+
+	if (!skb)
+		return NULL;
+	eth = skb_put(skb, ETH_HLEN);
+	ether_addr_copy(eth->h_dest, dev->dev_addr);
+	ether_addr_copy(eth->h_source, dev->dev_addr);
+	eth->h_proto = htons(flow->ipv6 ? ETH_P_IPV6 : ETH_P_IP);
+	if (flow->ipv6)
+		put_ipv6(skb, flow, run);
+	else
+		put_ipv4(skb, flow, run);
 	if (flow->proto == IPPROTO_TCP)
 		put_tcp(skb, flow, run);
 	else
 		put_udp(skb, flow);
-	skb_put_zero(skb, ETH_HLEN + len - skb->len);
+	skb_put_zero(skb, len - skb->len);
 	skb->ip_summed = CHECKSUM_UNNECESSARY;
 	skb->protocol = eth_type_trans(skb, dev);
 	return skb;
@@ -139,23 +168,47 @@ static int inject(struct injector *inj, struct net_device *dev, struct inject_ru
 	return 0;
 }
 
+static void answer4(const struct sk_buff *skb, struct inject_flow *answer)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+	const __be16 *port = (const __be16 *)((const u8 *)iph + iph->ihl * 4);
+
+	*answer = (struct inject_flow){
+		.saddr = iph->daddr,
+		.daddr = iph->saddr,
+		.sport = port[1],
+		.dport = port[0],
+		.proto = iph->protocol,
+	};
+}
+
+static void answer6(const struct sk_buff *skb, struct inject_flow *answer)
+{
+	const struct ipv6hdr *ip6h = ipv6_hdr(skb);
+	const __be16 *port = (const __be16 *)(ip6h + 1);
+
+	*answer = (struct inject_flow){
+		.saddr6 = ip6h->daddr,
+		.daddr6 = ip6h->saddr,
+		.sport = port[1],
+		.dport = port[0],
+		.proto = ip6h->nexthdr,
+		.ipv6 = 1,
+	};
+}
+
 /* A packet leaves: what answers it comes from its destination to its source. */
 static int learn(struct sk_buff *skb, struct net_device *dev, struct packet_type *pt,
 		 struct net_device *orig_dev)
 {
 	struct injector *inj = container_of(pt, struct injector, learn);
-	const struct iphdr *iph = ip_hdr(skb);
-	const __be16 *port = (const __be16 *)((const u8 *)iph + iph->ihl * 4);
 
-	if (skb->pkt_type == PACKET_OUTGOING && skb->protocol == htons(ETH_P_IP) &&
-	    inj->n_answer < inj->n)
-		inj->answer[inj->n_answer++] = (struct inject_flow){
-			.saddr = iph->daddr,
-			.daddr = iph->saddr,
-			.sport = port[1],
-			.dport = port[0],
-			.proto = iph->protocol,
-		};
+	if (skb->pkt_type == PACKET_OUTGOING && inj->n_answer < inj->n) {
+		if (skb->protocol == htons(ETH_P_IP))
+			answer4(skb, &inj->answer[inj->n_answer++]);
+		else if (skb->protocol == htons(ETH_P_IPV6))
+			answer6(skb, &inj->answer[inj->n_answer++]);
+	}
 	consume_skb(skb);
 	return NET_RX_SUCCESS;
 }

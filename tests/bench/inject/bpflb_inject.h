@@ -10,17 +10,34 @@
 #define _BPFLB_INJECT_H
 
 #include <linux/if.h>
+#include <linux/in6.h>
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-/* One direction of a flow */
+/**
+ * struct inject_flow - one direction of a flow
+ * @saddr: of IPv4 the first four bytes
+ * @daddr: the same
+ * @sport: network byte order
+ * @dport: network byte order
+ * @proto: IPPROTO_TCP or IPPROTO_UDP
+ * @ipv6: 0 or 1
+ * @pad: 0
+ */
 struct inject_flow {
-	__be32 saddr;
-	__be32 daddr;
+	union {
+		__be32 saddr;
+		struct in6_addr saddr6;
+	};
+	union {
+		__be32 daddr;
+		struct in6_addr daddr6;
+	};
 	__be16 sport;
 	__be16 dport;
-	__u8 proto;		/* IPPROTO_TCP or IPPROTO_UDP */
-	__u8 pad[3];
+	__u8 proto;
+	__u8 ipv6;
+	__u8 pad[2];
 };
 
 /**
@@ -33,8 +50,9 @@ struct inject_flow {
  * @seq: of TCP, host byte order
  * @ack: of TCP, host byte order
  * @tcp_flags: byte 13 of the TCP header
- * @option_len: bytes of @option that each IPv4 header has, a multiple of 4
- * @option: IPv4 options
+ * @option_len: bytes of @option that each packet has, a multiple of 4; of 8 in IPv6
+ * @option: IPv4 options, or an IPv6 header of destination options; of what comes next the
+ *	injector knows better
  */
 struct inject_run {
 	char in[IFNAMSIZ];
