@@ -45,7 +45,7 @@ daemon off; user root; worker_processes 1; pid {dir}/nginx.pid; error_log {dir}/
 worker_rlimit_nofile 16384;
 events {{ worker_connections 8000; }}
 http {{
-    access_log off; default_type text/plain; keepalive_requests 1000000;
+    access_log off; default_type text/plain; keepalive_requests 1000000; keepalive_timeout 1h;
     client_body_temp_path {dir}/a; proxy_temp_path {dir}/b; fastcgi_temp_path {dir}/c;
     uwsgi_temp_path {dir}/d; scgi_temp_path {dir}/e;
 {servers}
