@@ -8,6 +8,7 @@
 #include <net/neighbour.h>
 
 #include "bypass_way.h"
+#include "compat/ip6_stats.h"
 #include "flow_find.h"
 #include "rewrite.h"
 #include "stats.h"
@@ -92,8 +93,7 @@ static void transmit(struct net *net, struct sk_buff *skb, struct rt6_info *rt,
 
 	skb_forward_csum(skb);
 	skb_clear_tstamp(skb);
-	IP6_INC_STATS(net, idev, IPSTATS_MIB_OUTFORWDATAGRAMS);
-	IP6_UPD_PO_STATS(net, idev, IPSTATS_MIB_OUT, skb->len);
+	bpflb_ip6_count_forwarded(net, idev, skb->len);
 
 	skb->dev = rt->dst.dev;
 	skb_dst_drop(skb);
