@@ -59,10 +59,11 @@ static bool is_hairpin(const struct bpflb_backend *be, const struct bpflb_packet
 	return !pkt->local_out && bpflb_addr_equal(&pkt->tuple.src.addr, &be->key.at.addr);
 }
 
-static bool is_dsr(const struct bpflb_settings *s, u8 proto)
+static bool is_dsr(const struct bpflb_settings *s, const struct bpflb_version *v, u8 proto)
 {
-	return s->mode == BPFLB_MODE_DSR ||
-	       (s->mode == BPFLB_MODE_HYBRID && proto == IPPROTO_TCP);
+	u8 mode = v->mode == BPFLB_SERVICE_MODE_DEFAULT ? s->mode : v->mode;
+
+	return mode == BPFLB_MODE_DSR || (mode == BPFLB_MODE_HYBRID && proto == IPPROTO_TCP);
 }
 
 static bool is_pod_here(const struct bpflb_settings *s, const struct bpflb_packet *pkt)
@@ -74,12 +75,12 @@ static bool is_pod_here(const struct bpflb_settings *s, const struct bpflb_packe
 /* @policy: where the packet asks. What is for a server in this node's own network
  * never leaves, and so has no other source than its client's.
  */
-static u8 flow_kind(struct bpflb_net *bn, const struct bpflb_slot *slot,
-		    const struct bpflb_packet *pkt, u8 policy)
+static u8 flow_kind(struct bpflb_net *bn, const struct bpflb_version *v,
+		    const struct bpflb_slot *slot, const struct bpflb_packet *pkt, u8 policy)
 {
 	const struct bpflb_settings *s = rcu_dereference(bn->settings);
 	bool all = s->masquerade == BPFLB_MASQUERADE_ALL && policy == BPFLB_POLICY_CLUSTER;
-	bool dsr = is_dsr(s, pkt->tuple.proto);
+	bool dsr = is_dsr(s, v, pkt->tuple.proto);
 
 	if (is_hairpin(slot->be, pkt))
 		return BPFLB_FLOW_SNAT;
@@ -318,7 +319,7 @@ unsigned int bpflb_balance(struct bpflb_net *bn, struct bpflb_frontend *fe, stru
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_FLOWS_MAX);
 	if (v->one_packet && find_flow_with(bn, slot->be, pkt, &m))
 		return bpflb_translate_dst(skb, pkt, &m);
-	kind = flow_kind(bn, slot, pkt, policy_at(v, fe));
+	kind = flow_kind(bn, v, slot, pkt, policy_at(v, fe));
 	reason = make_flow(bn, slot->be, pkt, kind, &m);
 	if (reason != BPFLB_NO_DROP)
 		return bpflb_drop(bn, svc, skb, reason);

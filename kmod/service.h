@@ -31,6 +31,7 @@ struct bpflb_service_conf {
 	u8 scheduler;
 	u8 bypass;
 	u8 one_packet;
+	u8 mode;
 	u32 table_size;
 	u32 affinity;
 	u32 flows_max;

@@ -98,6 +98,7 @@ int bpflb_version_build(struct bpflb_service *svc, struct netlink_ext_ack *extac
 	v->sources = bpflb_sources_get(svc->next_sources);
 	v->affinity = svc->next.affinity;
 	v->one_packet = svc->next.one_packet;
+	v->mode = svc->next.mode;
 	svc->next_version = v;
 	if (v->affinity)
 		err = bpflb_affinity_prepare(svc->bn);

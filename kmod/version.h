@@ -21,6 +21,7 @@ struct netlink_ext_ack;
  * @internal_policy: the same, at internal addresses
  * @scheduler: enum bpflb_scheduler
  * @one_packet: each datagram is for itself
+ * @mode: enum bpflb_mode, or BPFLB_SERVICE_MODE_DEFAULT
  * @affinity: for how many seconds a client has the backend it had; 0: none
  * @n_marked: how many @marked
  * @sources: who may ask, a reference; NULL: everybody
@@ -33,6 +34,7 @@ struct bpflb_version {
 	u8 internal_policy;
 	u8 scheduler;
 	bool one_packet;
+	u8 mode;
 	u32 affinity;
 	u16 n_marked;
 	struct bpflb_sources *sources;

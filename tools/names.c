@@ -17,6 +17,16 @@ const char *const mode_names[] = {
 };
 CHECK_NAMES(mode_names, __BPFLB_MODE_MAX);
 
+/* The last is BPFLB_SERVICE_MODE_DEFAULT. */
+const char *const service_mode_names[] = {
+	[BPFLB_MODE_SNAT]	= "snat",
+	[BPFLB_MODE_DSR]	= "dsr",
+	[BPFLB_MODE_HYBRID]	= "hybrid",
+	"default",
+	NULL
+};
+CHECK_NAMES(service_mode_names, __BPFLB_MODE_MAX + 1);
+
 const char *const mode_origin_names[] = {
 	[BPFLB_MODE_ORIGIN_MODULE]	= "module",
 	[BPFLB_MODE_ORIGIN_SET]		= "set",

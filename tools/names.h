@@ -9,6 +9,7 @@
 #define NAME_ROOM 16
 
 extern const char *const mode_names[];
+extern const char *const service_mode_names[];
 extern const char *const mode_origin_names[];
 extern const char *const policy_names[];
 extern const char *const backend_state_names[];

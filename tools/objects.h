@@ -85,6 +85,7 @@ struct service {
 	uint8_t internal_policy;
 	bool bypass;
 	bool one_packet;
+	uint8_t mode;
 	uint32_t backends;
 	uint32_t backends_local;
 	struct counters counters;

@@ -7,11 +7,11 @@
 
 #define SERVICE_WORDS	\
 	"address, scheduler, table-size, affinity, policy, internal-policy, bypass, allow, deny, " \
-	"flows-max, one-packet"
+	"flows-max, one-packet, mode"
 
 static const char *const service_keywords[] = {
 	"address", "scheduler", "table-size", "affinity", "policy", "internal-policy", "bypass",
-	"allow", "deny", "flows-max", "one-packet", NULL
+	"allow", "deny", "flows-max", "one-packet", "mode", NULL
 };
 
 enum {
@@ -25,6 +25,7 @@ enum {
 	SEEN_AFFINITY = 128,
 	SEEN_FLOWS_MAX = 256,
 	SEEN_ONE_PACKET = 512,
+	SEEN_MODE = 1024,
 };
 
 static void put_frontend(struct request *request, unsigned int word,
@@ -116,6 +117,19 @@ static int build_table_size(struct request *request, struct line *line, unsigned
 	return code;
 }
 
+static int build_mode(struct request *request, struct line *line, unsigned int *seen)
+{
+	int code = args_once(line, seen, SEEN_MODE);
+	unsigned int mode;
+
+	if (!code)
+		code = args_choice(line, "mode", service_mode_names, &mode);
+	if (!code)
+		request_u8(request, line->next - 1, BPFLB_SERVICE_A_MODE,
+			   mode == __BPFLB_MODE_MAX ? BPFLB_SERVICE_MODE_DEFAULT : mode);
+	return code;
+}
+
 static int build_affinity(struct request *request, struct line *line, unsigned int *seen)
 {
 	int code = args_once(line, seen, SEEN_AFFINITY);
@@ -159,6 +173,8 @@ static int build_keyword(struct request *request, struct line *line, unsigned in
 		return build_table_size(request, line, seen);
 	if (!strcmp(word, "affinity"))
 		return build_affinity(request, line, seen);
+	if (!strcmp(word, "mode"))
+		return build_mode(request, line, seen);
 	if (!strcmp(word, "policy"))
 		return build_choice(request, line, seen, SEEN_POLICY, policy_names,
 				    BPFLB_SERVICE_A_POLICY);
@@ -254,6 +270,9 @@ static int service_build_del(struct request *request, struct line *line)
 	"from this node itself gets any in either case. At an ADDRESS with internal:\n" \
 	"before it internal-policy holds instead, for all alike.\n"
 
+#define MODE_HELP \
+	"With a mode its new flows go by that, whatever 'set mode' says; with default, by that.\n"
+
 #define SOURCES_HELP \
 	"With allow or deny, and prefixes such as 10.0.0.0/8,2001:db8::/32, only some\n" \
 	"clients may ask; what others send is dropped. At an ADDRESS with open: before\n" \
@@ -266,9 +285,9 @@ static const struct command service_commands[] = {
 		.args = "NAME tcp|udp|sctp ADDRESS... [scheduler random|rr|lc|maglev]\n"
 			"    [table-size N] [affinity TIME|off] [policy cluster|local]\n"
 			"    [internal-policy cluster|local] [bypass on|off] [allow|deny PREFIX,...]\n"
-			"    [one-packet on|off] [flows-max N]",
+			"    [mode snat|dsr|hybrid|default] [one-packet on|off] [flows-max N]",
 		.summary = "make a service",
-		.help = FRONTEND_HELP SCHEDULER_HELP AFFINITY_HELP POLICY_HELP
+		.help = FRONTEND_HELP SCHEDULER_HELP AFFINITY_HELP MODE_HELP POLICY_HELP
 			"With bypass off each packet takes the whole way through the stack.\n"
 			SOURCES_HELP,
 		.build = service_build_add,
@@ -279,10 +298,10 @@ static const struct command service_commands[] = {
 		.args = "NAME [address ADDRESS...] [scheduler random|rr|lc|maglev]\n"
 			"    [table-size N] [affinity TIME|off] [policy cluster|local]\n"
 			"    [internal-policy cluster|local] [bypass on|off] [allow|deny PREFIX,...]\n"
-			"    [one-packet on|off] [flows-max N]",
+			"    [mode snat|dsr|hybrid|default] [one-packet on|off] [flows-max N]",
 		.summary = "change a service; what is not mentioned stays as it is",
 		.help = FRONTEND_HELP "Those given here replace all that it had.\n"
-			AFFINITY_HELP SOURCES_HELP,
+			AFFINITY_HELP MODE_HELP SOURCES_HELP,
 		.build = service_build_set,
 	},
 	{

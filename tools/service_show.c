@@ -33,6 +33,7 @@ void service_decode(const struct nlmsghdr *nlh, struct service *service)
 	service->internal_policy = attr_u8(attrs[BPFLB_SERVICE_A_INTERNAL_POLICY]);
 	service->bypass = attr_u8(attrs[BPFLB_SERVICE_A_BYPASS]);
 	service->table_size = attr_u32(attrs[BPFLB_SERVICE_A_TABLE_SIZE]);
+	service->mode = attr_u8(attrs[BPFLB_SERVICE_A_MODE]);
 	service->one_packet = attr_u8(attrs[BPFLB_SERVICE_A_ONE_PACKET]);
 	service->affinity = attr_u32(attrs[BPFLB_SERVICE_A_AFFINITY]);
 	service->backends = attr_u32(attrs[BPFLB_SERVICE_A_BACKENDS]);
@@ -55,6 +56,11 @@ void service_decode(const struct nlmsghdr *nlh, struct service *service)
 		frontend->open = inner[BPFLB_FRONTEND_A_OPEN];
 		frontend->internal = inner[BPFLB_FRONTEND_A_INTERNAL];
 	}
+}
+
+static const char *mode_name(uint8_t mode, char room[NAME_ROOM])
+{
+	return mode == BPFLB_SERVICE_MODE_DEFAULT ? "default" : name_of(mode_names, mode, room);
 }
 
 /**
@@ -93,6 +99,7 @@ void service_json(struct json *json, const char *key, const struct service *serv
 	json_string(json, "scheduler", name_of(scheduler_names, service->scheduler, room));
 	json_u64(json, "table_size", service->table_size);
 	json_u64(json, "affinity", service->affinity);
+	json_string(json, "mode", mode_name(service->mode, room));
 	json_string(json, "policy", name_of(policy_names, service->policy, room));
 	json_string(json, "internal_policy",
 		    name_of(policy_names, service->internal_policy, room));
@@ -148,6 +155,8 @@ void service_words(FILE *file, const struct service *service, bool defaults)
 		fprintf(file, " affinity %us", service->affinity);
 	else if (defaults)
 		fprintf(file, " affinity off");
+	if (defaults || service->mode != BPFLB_SERVICE_MODE_DEFAULT)
+		fprintf(file, " mode %s", mode_name(service->mode, room));
 	if (defaults || service->policy != BPFLB_POLICY_CLUSTER)
 		fprintf(file, " policy %s", name_of(policy_names, service->policy, room));
 	if (defaults || service->internal_policy != BPFLB_POLICY_CLUSTER)

@@ -187,6 +187,25 @@ def one_packet(s):
     equal(shown(), False, "after what was refused")
 
 
+def modes_of_services(s):
+    def shown():
+        return s.json("service list web")["services"][0]["mode"]
+    s.do("service add web tcp 192.0.2.10:80")
+    equal(shown(), "default", "where nothing is said")
+    for mode in "snat", "dsr", "hybrid":
+        s.do(f"service set web mode {mode}")
+        s.do("service set web bypass on")
+        equal(shown(), mode, "mode")
+        equal(s.do("save"), f"service add web tcp 192.0.2.10:80 mode {mode}\n", "saved")
+        generation = s.generation()
+        works(lbadm("-n", s.name, "apply", "-", stdin=s.do("save")))
+        equal(s.generation(), generation, "generation after no change")
+    fails(s.say("service set web mode nat"), USAGE, "mode", "nat")
+    fails(s.say("service set web mode dsr mode snat"), USAGE, "mode is here twice", "mode")
+    s.do("service set web mode default")
+    equal(s.do("save"), "service add web tcp 192.0.2.10:80\n", "saved")
+
+
 def ranges_of_ports(s):
     def ports():
         return [(f["port"], f["last_port"]) for x in s.json("service list")["services"] for f in x["frontends"]]
@@ -532,6 +551,7 @@ def tests(_subset):
         ("schedulers", schedulers),
         ("affinity", affinity),
         ("one-packet", one_packet),
+        ("modes of services", modes_of_services),
         ("ranges of ports", ranges_of_ports),
         ("limits of services and backends", limits),
         ("backends", backends),

@@ -116,6 +116,9 @@ enum bpflb_mode {
 };
 #define BPFLB_MODE_MAX (__BPFLB_MODE_MAX - 1)
 
+/* A service's mode is that of the settings, whatever it becomes */
+#define BPFLB_SERVICE_MODE_DEFAULT	255
+
 /** enum bpflb_mode_origin - who chose the mode that is in force */
 enum bpflb_mode_origin {
 	BPFLB_MODE_ORIGIN_MODULE,	/* the module's parameter, or its default */
@@ -442,6 +445,8 @@ enum bpflb_sources_rule {
  * With ONE_PACKET, of UDP only and not with AFFINITY, a backend is chosen for each
  * datagram; the client has a flow with each that it was sent to, and gets the answers of
  * all. Flows that it had before stay until they end.
+ *
+ * With MODE its new flows go by that and not by the settings'.
  */
 enum bpflb_service_attr {
 	BPFLB_SERVICE_A_UNSPEC,
@@ -463,6 +468,7 @@ enum bpflb_service_attr {
 	BPFLB_SERVICE_A_AFFINITY,	/* u32, seconds, at most 86400; 0, which is none */
 	BPFLB_SERVICE_A_FLOWS_MAX,	/* u32, flows on this node, about; 0, the default: any */
 	BPFLB_SERVICE_A_ONE_PACKET,	/* u8, 0 or 1; 0 */
+	BPFLB_SERVICE_A_MODE,		/* u8, enum bpflb_mode or BPFLB_SERVICE_MODE_DEFAULT */
 	__BPFLB_SERVICE_A_MAX,
 };
 #define BPFLB_SERVICE_A_MAX (__BPFLB_SERVICE_A_MAX - 1)
