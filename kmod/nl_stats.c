@@ -88,6 +88,12 @@ static void sum_services(struct bpflb_net *bn, u64 total[BPFLB_COUNTS])
 	}
 }
 
+/* @counter: a member of struct bpflb_net_counters */
+#define put_sum(msg, attr, bn, counter)						\
+	nla_put_u64_64bit(msg, attr,						\
+			  bpflb_net_sum(bn, offsetof(struct bpflb_net_counters, counter)), \
+			  BPFLB_STATS_A_PAD)
+
 static int stats_fill(struct sk_buff *msg, const struct bpflb_nl_head *head,
 		      struct bpflb_net *bn, const void *object)
 {
@@ -101,16 +107,11 @@ static int stats_fill(struct sk_buff *msg, const struct bpflb_nl_head *head,
 	    nla_put_u32(msg, BPFLB_STATS_A_FLOWS, percpu_counter_sum_positive(&bn->flows)) ||
 	    bpflb_nl_put_counters(msg, BPFLB_STATS_A_COUNTERS, sum, false) ||
 	    put_drops(msg, bn) ||
-	    nla_put_u64_64bit(msg, BPFLB_STATS_A_NOTES_SENT, bpflb_net_notes(bn, true),
-			      BPFLB_STATS_A_PAD) ||
-	    nla_put_u64_64bit(msg, BPFLB_STATS_A_NOTES_TAKEN, bpflb_net_notes(bn, false),
-			      BPFLB_STATS_A_PAD) ||
-	    nla_put_u64_64bit(msg, BPFLB_STATS_A_ANSWERS, bpflb_net_answers(bn),
-			      BPFLB_STATS_A_PAD) ||
-	    nla_put_u64_64bit(msg, BPFLB_STATS_A_AFFINITY_EVICTED, bpflb_net_affinity_evicted(bn),
-			      BPFLB_STATS_A_PAD) ||
-	    nla_put_u64_64bit(msg, BPFLB_STATS_A_BYPASSED, bpflb_net_bypassed(bn),
-			      BPFLB_STATS_A_PAD)) {
+	    put_sum(msg, BPFLB_STATS_A_NOTES_SENT, bn, notes_sent) ||
+	    put_sum(msg, BPFLB_STATS_A_NOTES_TAKEN, bn, notes_taken) ||
+	    put_sum(msg, BPFLB_STATS_A_ANSWERS, bn, answers) ||
+	    put_sum(msg, BPFLB_STATS_A_AFFINITY_EVICTED, bn, affinity_evicted) ||
+	    put_sum(msg, BPFLB_STATS_A_BYPASSED, bn, bypassed)) {
 		genlmsg_cancel(msg, hdr);
 		return -EMSGSIZE;
 	}

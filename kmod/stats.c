@@ -130,55 +130,22 @@ unsigned int bpflb_drop(struct bpflb_net *bn, struct bpflb_service *svc,
 	return NF_DROP;
 }
 
-u64 bpflb_net_drops(const struct bpflb_net *bn, enum bpflb_drop_reason reason)
-{
-	u64 sum = 0;
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(per_cpu_ptr(bn->counters, cpu)->drops[reason]);
-	return sum;
-}
-
-u64 bpflb_net_notes(const struct bpflb_net *bn, bool sent)
+/**
+ * bpflb_net_sum() - one of a namespace's counters
+ * @bn: namespace
+ * @offset: where it is in struct bpflb_net_counters, an unsigned long
+ *
+ * Context: any. Return: the sum of all processors'.
+ */
+u64 bpflb_net_sum(const struct bpflb_net *bn, size_t offset)
 {
 	u64 sum = 0;
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		const struct bpflb_net_counters *c = per_cpu_ptr(bn->counters, cpu);
+		const void *counters = per_cpu_ptr(bn->counters, cpu);
 
-		sum += sent ? READ_ONCE(c->notes_sent) : READ_ONCE(c->notes_taken);
+		sum += READ_ONCE(*(const unsigned long *)(counters + offset));
 	}
-	return sum;
-}
-
-u64 bpflb_net_bypassed(const struct bpflb_net *bn)
-{
-	u64 sum = 0;
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(per_cpu_ptr(bn->counters, cpu)->bypassed);
-	return sum;
-}
-
-u64 bpflb_net_answers(const struct bpflb_net *bn)
-{
-	u64 sum = 0;
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(per_cpu_ptr(bn->counters, cpu)->answers);
-	return sum;
-}
-
-u64 bpflb_net_affinity_evicted(const struct bpflb_net *bn)
-{
-	u64 sum = 0;
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(per_cpu_ptr(bn->counters, cpu)->affinity_evicted);
 	return sum;
 }

@@ -88,10 +88,11 @@ static inline void bpflb_counters_packet(struct bpflb_counters __percpu *c, u32 
 const char *bpflb_drop_name(enum bpflb_drop_reason reason);
 unsigned int bpflb_drop(struct bpflb_net *bn, struct bpflb_service *svc,
 			const struct sk_buff *skb, enum bpflb_drop_reason reason);
-u64 bpflb_net_drops(const struct bpflb_net *bn, enum bpflb_drop_reason reason);
-u64 bpflb_net_notes(const struct bpflb_net *bn, bool sent);
-u64 bpflb_net_bypassed(const struct bpflb_net *bn);
-u64 bpflb_net_answers(const struct bpflb_net *bn);
-u64 bpflb_net_affinity_evicted(const struct bpflb_net *bn);
+u64 bpflb_net_sum(const struct bpflb_net *bn, size_t offset);
+
+static inline u64 bpflb_net_drops(const struct bpflb_net *bn, enum bpflb_drop_reason reason)
+{
+	return bpflb_net_sum(bn, offsetof(struct bpflb_net_counters, drops[reason]));
+}
 
 #endif
