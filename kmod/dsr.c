@@ -186,15 +186,35 @@ static bool sender_is_trusted(struct bpflb_net *bn, const struct sk_buff *skb)
 	}
 }
 
-static unsigned int take_note(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt,
-			      struct bpflb_service *svc)
+/* @count: of struct bpflb_net_counters */
+static unsigned int strip(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt,
+			  struct bpflb_service *svc, unsigned long __percpu *count)
 {
 	if (!note_strip(skb, pkt->tuple.family))
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NO_MEMORY);
 	pkt->thoff -= bpflb_note_len(pkt->tuple.family);
 	pkt->len -= bpflb_note_len(pkt->tuple.family);
-	this_cpu_inc(bn->counters->notes_taken);
+	this_cpu_inc(*count);
 	return NF_ACCEPT;
+}
+
+static unsigned int take_note(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt,
+			      struct bpflb_service *svc)
+{
+	return strip(bn, skb, pkt, svc, &bn->counters->notes_taken);
+}
+
+/* The note is not believed. What is said of a service to that itself is none: no balancer
+ * sends it, and it goes whatever is set.
+ */
+static unsigned int refuse_note(struct bpflb_net *bn, struct sk_buff *skb,
+				struct bpflb_packet *pkt, struct bpflb_service *svc,
+				enum bpflb_drop_reason reason)
+{
+	if (rcu_dereference(bn->settings)->refused_notes == BPFLB_REFUSED_NOTES_STRIP ||
+	    bpflb_frontend_for(bn, &pkt->tuple))
+		return strip(bn, skb, pkt, svc, &bn->counters->notes_removed);
+	return bpflb_drop(bn, svc, skb, reason);
 }
 
 /* Has the packet a flow already, with the backend that it is for? Then its note
@@ -229,7 +249,7 @@ static unsigned int receive_for(struct bpflb_net *bn, struct sk_buff *skb,
 		return take_note(bn, skb, pkt, be->key.svc);
 	if (!sender_is_trusted(bn, skb)) {
 		m->flow = NULL;
-		return bpflb_drop(bn, be->key.svc, skb, BPFLB_DROP_NOTE_SENDER);
+		return refuse_note(bn, skb, pkt, be->key.svc, BPFLB_DROP_NOTE_SENDER);
 	}
 	if (m->flow && m->role == BPFLB_ROLE_ORIG)
 		bpflb_flow_kill(m->flow);
@@ -265,7 +285,8 @@ static struct bpflb_backend *backend_for(struct bpflb_net *bn, struct bpflb_serv
  * A note is believed if it names a service of this namespace that has the
  * packet's destination as a backend on this node, and if its sender is trusted.
  * Then the packet has a flow that turns the backend's answers back to the
- * service's address. For a backend on another node the packet only passes by.
+ * service's address. For a backend on another node the packet only passes by. A note that
+ * is not believed may be taken off: then the packet goes on as any other.
  *
  * Context: RCU, bottom halves off. Return: NF_ACCEPT and the packet goes on, or
  * NF_DROP and it is counted.
@@ -282,7 +303,7 @@ unsigned int bpflb_dsr_receive(struct bpflb_net *bn, struct sk_buff *skb,
 	svc = bpflb_service_of_note(bn, &asked.tuple);
 	be = svc ? backend_for(bn, svc, &pkt->tuple, asked.tuple.dst.port) : NULL;
 	if (!be || !READ_ONCE(be->live))
-		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NOTE_SERVICE);
+		return refuse_note(bn, skb, pkt, svc, BPFLB_DROP_NOTE_SERVICE);
 	if (!READ_ONCE(be->here))
 		return NF_ACCEPT;
 	return receive_for(bn, skb, pkt, &asked, be, m);

@@ -43,6 +43,7 @@ const struct nla_policy bpflb_nl_settings_policy[BPFLB_SETTINGS_A_MAX + 1] = {
 	[BPFLB_SETTINGS_A_NODEPORT_ADDR] = BPFLB_NL_PREFIX,
 	[BPFLB_SETTINGS_A_POD] = BPFLB_NL_PREFIX,
 	[BPFLB_SETTINGS_A_MASQUERADE] = NLA_POLICY_MAX(NLA_U8, BPFLB_MASQUERADE_MAX),
+	[BPFLB_SETTINGS_A_REFUSED_NOTES] = NLA_POLICY_MAX(NLA_U8, BPFLB_REFUSED_NOTES_MAX),
 	[BPFLB_SETTINGS_A_BYPASS] = NLA_POLICY_MAX(NLA_U8, 1),
 	[BPFLB_SETTINGS_A_NO_BACKEND] = NLA_POLICY_MAX(NLA_U8, BPFLB_NO_BACKEND_MAX),
 	[BPFLB_SETTINGS_A_UNKNOWN_PORTS] = NLA_POLICY_MAX(NLA_U8, BPFLB_UNKNOWN_PORTS_MAX),
@@ -216,6 +217,8 @@ static int set_scalars(struct bpflb_settings *s, struct genl_info *info)
 		s->ping = nla_get_u8(a[BPFLB_SETTINGS_A_PING]);
 	if (a[BPFLB_SETTINGS_A_MASQUERADE])
 		s->masquerade = nla_get_u8(a[BPFLB_SETTINGS_A_MASQUERADE]);
+	if (a[BPFLB_SETTINGS_A_REFUSED_NOTES])
+		s->refused_notes = nla_get_u8(a[BPFLB_SETTINGS_A_REFUSED_NOTES]);
 	if (a[BPFLB_SETTINGS_A_TIMEOUTS])
 		err = set_timeouts(s, a[BPFLB_SETTINGS_A_TIMEOUTS], info->extack);
 	if (!err && a[BPFLB_SETTINGS_A_SNAT_PORTS])
@@ -304,6 +307,7 @@ static int settings_fill(struct sk_buff *msg, const struct bpflb_nl_head *head,
 	    nla_put_u8(msg, BPFLB_SETTINGS_A_UNKNOWN_PORTS, s->unknown_ports) ||
 	    nla_put_u8(msg, BPFLB_SETTINGS_A_PING, s->ping) ||
 	    nla_put_u8(msg, BPFLB_SETTINGS_A_MASQUERADE, s->masquerade) ||
+	    nla_put_u8(msg, BPFLB_SETTINGS_A_REFUSED_NOTES, s->refused_notes) ||
 	    put_range(msg, BPFLB_SETTINGS_A_SNAT_PORTS, &s->snat_ports) ||
 	    put_range(msg, BPFLB_SETTINGS_A_NODEPORTS, &s->nodeports) ||
 	    put_timeouts(msg, s) || put_lists(msg, s)) {

@@ -109,6 +109,7 @@ static int stats_fill(struct sk_buff *msg, const struct bpflb_nl_head *head,
 	    put_drops(msg, bn) ||
 	    put_sum(msg, BPFLB_STATS_A_NOTES_SENT, bn, notes_sent) ||
 	    put_sum(msg, BPFLB_STATS_A_NOTES_TAKEN, bn, notes_taken) ||
+	    put_sum(msg, BPFLB_STATS_A_NOTES_REMOVED, bn, notes_removed) ||
 	    put_sum(msg, BPFLB_STATS_A_ANSWERS, bn, answers) ||
 	    put_sum(msg, BPFLB_STATS_A_AFFINITY_EVICTED, bn, affinity_evicted) ||
 	    put_sum(msg, BPFLB_STATS_A_BYPASSED, bn, bypassed)) {

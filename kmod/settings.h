@@ -31,6 +31,7 @@ struct bpflb_snat_addrs {
  * @n_nodeport_addr: how many @nodeport_addr; 0: all addresses
  * @n_pod: how many @pod
  * @masquerade: enum bpflb_masquerade
+ * @refused_notes: enum bpflb_refused_notes
  * @flows_max: bound of the namespace's flows
  * @timeout: seconds, by enum bpflb_flow_state
  * @snat_ports: where SNAT ports are taken from
@@ -55,6 +56,7 @@ struct bpflb_settings {
 	u8 n_nodeport_addr;
 	u8 n_pod;
 	u8 masquerade;
+	u8 refused_notes;
 	u32 flows_max;
 	u32 timeout[__BPFLB_STATE_MAX];
 	struct bpflb_range snat_ports;

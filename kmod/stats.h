@@ -45,6 +45,7 @@ struct bpflb_counters {
  * @drops: packets, by enum bpflb_drop_reason
  * @notes_sent: DSR notes put on
  * @notes_taken: DSR notes believed and taken off
+ * @notes_removed: taken off unbelieved
  * @bypassed: packets that took bypass
  * @answers: ICMP errors and RSTs in a service's name
  * @affinity_evicted: clients that were forgotten for others
@@ -53,6 +54,7 @@ struct bpflb_net_counters {
 	unsigned long drops[__BPFLB_DROP_MAX];
 	unsigned long notes_sent;
 	unsigned long notes_taken;
+	unsigned long notes_removed;
 	unsigned long bypassed;
 	unsigned long answers;
 	unsigned long affinity_evicted;

@@ -66,6 +66,13 @@ const char *const dsr_sender_names[] = {
 };
 CHECK_NAMES(dsr_sender_names, __BPFLB_DSR_SENDER_MAX);
 
+const char *const refused_notes_names[] = {
+	[BPFLB_REFUSED_NOTES_DROP]	= "drop",
+	[BPFLB_REFUSED_NOTES_STRIP]	= "strip",
+	NULL
+};
+CHECK_NAMES(refused_notes_names, __BPFLB_REFUSED_NOTES_MAX);
+
 const char *const no_backend_names[] = {
 	[BPFLB_NO_BACKEND_REJECT]	= "reject",
 	[BPFLB_NO_BACKEND_DROP]		= "drop",

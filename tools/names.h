@@ -15,6 +15,7 @@ extern const char *const policy_names[];
 extern const char *const backend_state_names[];
 extern const char *const scheduler_names[];
 extern const char *const dsr_sender_names[];
+extern const char *const refused_notes_names[];
 extern const char *const no_backend_names[];
 extern const char *const unknown_ports_names[];
 extern const char *const sources_names[];

@@ -63,6 +63,7 @@ struct settings {
 	struct prefix pods[BPFLB_PODS_MAX];
 	unsigned int pod_count;
 	uint8_t masquerade;
+	uint8_t refused_notes;
 	char dsr_devices[BPFLB_DSR_DEVICES_MAX][IFNAMSIZ];
 	unsigned int device_count;
 };

@@ -22,6 +22,7 @@ enum setting {
 	SETTING_NODEPORT_ADDRESSES,
 	SETTING_PODS,
 	SETTING_MASQUERADE,
+	SETTING_REFUSED_NOTES,
 };
 
 static const char *const setting_names[] = {
@@ -40,6 +41,7 @@ static const char *const setting_names[] = {
 	[SETTING_NODEPORT_ADDRESSES] = "nodeport-addresses",
 	[SETTING_PODS]		= "pods",
 	[SETTING_MASQUERADE]	= "masquerade",
+	[SETTING_REFUSED_NOTES]	= "refused-notes",
 	NULL
 };
 
@@ -252,6 +254,9 @@ static int build_setting(struct request *request, struct line *line, struct draf
 	case SETTING_MASQUERADE:
 		return build_choice(request, line, "masquerade", masquerade_names,
 				    BPFLB_SETTINGS_A_MASQUERADE);
+	case SETTING_REFUSED_NOTES:
+		return build_choice(request, line, "refused-notes", refused_notes_names,
+				    BPFLB_SETTINGS_A_REFUSED_NOTES);
 	}
 	return 0;
 }
@@ -337,6 +342,8 @@ static const struct command settings_commands[] = {
 			"dsr-sender mac|device|any   whose DSR notes to believe: nodes', by the MAC\n"
 			"                            address; what comes in by dsr-device; everybody's\n"
 			"dsr-device NAME...          devices for 'dsr-sender device', or none\n"
+			"refused-notes drop|strip    whether a packet whose note is not believed goes on\n"
+			"                            without it\n"
 			"bypass on|off               whether packets of flows that the stack has let\n"
 			"                            through go past it\n"
 			"no-backend reject|drop      whether a packet to a service that has no backend\n"

@@ -88,6 +88,7 @@ void settings_decode(const struct nlmsghdr *nlh, struct settings *settings)
 	settings->unknown_ports = attr_u8(attrs[BPFLB_SETTINGS_A_UNKNOWN_PORTS]);
 	settings->ping = attr_u8(attrs[BPFLB_SETTINGS_A_PING]);
 	settings->masquerade = attr_u8(attrs[BPFLB_SETTINGS_A_MASQUERADE]);
+	settings->refused_notes = attr_u8(attrs[BPFLB_SETTINGS_A_REFUSED_NOTES]);
 	decode_lists(nlh, settings);
 }
 
@@ -170,6 +171,8 @@ void settings_json(struct json *json, const char *key, const struct settings *se
 		json_string(json, NULL, format_prefix(&settings->pods[i], text));
 	json_close(json);
 	json_string(json, "masquerade", name_of(masquerade_names, settings->masquerade, room));
+	json_string(json, "refused_notes",
+		    name_of(refused_notes_names, settings->refused_notes, room));
 	json_string(json, "dsr_sender", name_of(dsr_sender_names, settings->dsr_sender, room));
 	json_open(json, "dsr_devices", '[');
 	for (i = 0; i < settings->device_count; i++)
@@ -257,6 +260,8 @@ void settings_event(FILE *file, const struct settings *settings)
 	fputs(" pods", file);
 	write_pods(file, settings);
 	fprintf(file, " masquerade %s", name_of(masquerade_names, settings->masquerade, room));
+	fprintf(file, " refused-notes %s",
+		name_of(refused_notes_names, settings->refused_notes, room));
 }
 
 /**
@@ -321,6 +326,9 @@ void settings_save(FILE *file, const struct settings *settings)
 	if (settings->masquerade != BPFLB_MASQUERADE_REMOTE)
 		fprintf(file, "set masquerade %s\n",
 			name_of(masquerade_names, settings->masquerade, room));
+	if (settings->refused_notes != BPFLB_REFUSED_NOTES_DROP)
+		fprintf(file, "set refused-notes %s\n",
+			name_of(refused_notes_names, settings->refused_notes, room));
 }
 
 static void show_text(const struct settings *settings)
@@ -356,6 +364,8 @@ static void show_text(const struct settings *settings)
 	write_pods(stdout, settings);
 	printf("\n%-13s %s\n", "masquerade",
 	       name_of(masquerade_names, settings->masquerade, room));
+	printf("%-13s %s\n", "refused-notes",
+	       name_of(refused_notes_names, settings->refused_notes, room));
 }
 
 /** settings_run_show - lbadm set show, see struct command */

@@ -86,6 +86,7 @@ static int totals_json(struct context *context, const struct nlmsghdr *nlh,
 	counters_json(&json, counters);
 	json_u64(&json, "notes_sent", attr_u64(attrs[BPFLB_STATS_A_NOTES_SENT]));
 	json_u64(&json, "notes_taken", attr_u64(attrs[BPFLB_STATS_A_NOTES_TAKEN]));
+	json_u64(&json, "notes_removed", attr_u64(attrs[BPFLB_STATS_A_NOTES_REMOVED]));
 	json_u64(&json, "bypassed", attr_u64(attrs[BPFLB_STATS_A_BYPASSED]));
 	json_u64(&json, "answers", attr_u64(attrs[BPFLB_STATS_A_ANSWERS]));
 	json_u64(&json, "affinity_evicted", attr_u64(attrs[BPFLB_STATS_A_AFFINITY_EVICTED]));
@@ -117,7 +118,9 @@ static void totals_text(const struct nlmsghdr *nlh, struct nlattr **attrs,
 	printf("flows        %u\n", attr_u32(attrs[BPFLB_STATS_A_FLOWS]));
 	counters_text(counters);
 	printf("notes sent   %" PRIu64 "\n", attr_u64(attrs[BPFLB_STATS_A_NOTES_SENT]));
-	printf("notes taken  %" PRIu64 "\n", attr_u64(attrs[BPFLB_STATS_A_NOTES_TAKEN]));
+	printf("notes taken  %" PRIu64 ", removed %" PRIu64 "\n",
+	       attr_u64(attrs[BPFLB_STATS_A_NOTES_TAKEN]),
+	       attr_u64(attrs[BPFLB_STATS_A_NOTES_REMOVED]));
 	printf("bypassed     %" PRIu64 "\n", attr_u64(attrs[BPFLB_STATS_A_BYPASSED]));
 	printf("answers      %" PRIu64 "\n", attr_u64(attrs[BPFLB_STATS_A_ANSWERS]));
 	printf("forgotten    %" PRIu64 "\n", attr_u64(attrs[BPFLB_STATS_A_AFFINITY_EVICTED]));

@@ -27,6 +27,7 @@ set ping on
 set nodeport-addresses 192.0.2.0/24,2001:db8::/32
 set pods 10.244.1.0/24,fd00::/64
 set masquerade all
+set refused-notes strip
 node add 9.0.0.1
 node add 192.168.0.11
 service add a-second udp 192.0.2.10:53

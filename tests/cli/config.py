@@ -339,15 +339,15 @@ def settings(s):
           "default timeouts")
     equal([before[key] for key in ("snat_addresses", "snat_ports", "nodeports", "dsr_sender",
                                    "dsr_devices", "bypass", "no_backend", "unknown_ports", "ping", "nodeport_addresses",
-                                   "pods", "masquerade")],
+                                   "pods", "masquerade", "refused_notes")],
           [[], {"first": 1024, "last": 65535}, {"first": 30000, "last": 32767}, "mac", [], True,
-           "reject", "pass", False, [], [], "remote"],
+           "reject", "pass", False, [], [], "remote", "drop"],
           "defaults")
     s.do("set mode hybrid flows-max 4096 timeout tcp-fin 2m udp-replied 1h "
          "snat-address 10.0.0.1 10.0.0.2 snat-ports 2000-3000 nodeports 31000-31999 "
          "dsr-device eth0 eth1 dsr-sender device bypass off no-backend drop "
          "unknown-ports reject ping on nodeport-addresses 192.0.2.0/24,2001:db8::1 "
-         "pods 10.244.1.0/24,fd00::/64 masquerade all")
+         "pods 10.244.1.0/24,fd00::/64 masquerade all refused-notes strip")
     want = dict(before, mode="hybrid", mode_origin="set", flows_max=4096,
                 timeouts=dict(before["timeouts"], tcp_fin=120, udp_replied=3600),
                 snat_addresses=["10.0.0.1", "10.0.0.2"],
@@ -355,7 +355,7 @@ def settings(s):
                 nodeports={"first": 31000, "last": 31999}, dsr_sender="device",
                 dsr_devices=["eth0", "eth1"], bypass=False, no_backend="drop", unknown_ports="reject", ping=True,
                 nodeport_addresses=["192.0.2.0/24", "2001:db8::1/128"],
-                pods=["10.244.1.0/24", "fd00::/64"], masquerade="all")
+                pods=["10.244.1.0/24", "fd00::/64"], masquerade="all", refused_notes="strip")
     equal(s.json("set show")["settings"], want, "all at once")
     works(lbadm("-n", s.name, "apply", "-", stdin=s.do("save")))
     equal(s.json("set show")["settings"], want, "saved and applied")
@@ -371,7 +371,8 @@ def settings(s):
     for words in (["mode", "hybrid,", "set", "here"], ["tcp-fin", "90s"], ["snat-address", "none"],
                   ["nodeports", "31000-31999"], ["dsr-device", "eth2"], ["bypass", "off"],
                   ["no-backend", "drop"], ["unknown-ports", "reject"], ["ping", "on"],
-                  ["nodeport-addresses", "any"], ["pods", "none"], ["masquerade", "all"]):
+                  ["nodeport-addresses", "any"], ["pods", "none"], ["masquerade", "all"],
+                  ["refused-notes", "strip"]):
         check(any(line.split() == words for line in text.splitlines()),
               f"not shown: {' '.join(words)}", text.splitlines)
 

@@ -81,7 +81,7 @@ def every_change(s):
         s.do("set mode dsr timeout tcp-fin 5s snat-address 10.0.0.1")
         line = m.line()
         for part in ("set mode dsr flows-max ", " tcp-fin 5s ", " snat-address 10.0.0.1 ",
-                     " dsr-device none", " bypass on no-backend reject unknown-ports pass ping off nodeport-addresses any pods none masquerade remote"):
+                     " dsr-device none", " bypass on no-backend reject unknown-ports pass ping off nodeport-addresses any pods none masquerade remote refused-notes drop"):
             check(part in line, f"no {part!r}", [line])
         # What is shown can be said again, and then is no change.
         generation = s.generation()

@@ -4,7 +4,9 @@ from scapy.layers.inet import TCP, UDP
 
 from dispatch import OPTIONS, back
 from family import at, changed
-from wire import from_node, from_pod, to_pod, to_router
+from net.ktap import equal
+from wire import from_node, from_pod, from_router, to_pod, to_router
+
 
 def tcp(sport, flags="S", data=b"", dst=None):
     return at.ip(src=at.client, dst=dst or at.pod, id=0x1234, df=True, ttl=62) / \
@@ -108,6 +110,32 @@ def not_a_backend(wire):
     wire.dropped("lan", from_node(noted(packet)), "note-service")
 
 
+def forged_by_client(wire):
+    """What a client notes on a packet to a service is taken off, and the packet balanced."""
+    for n, (mode, settings) in enumerate((("dsr", ()), ("snat", ()), ("snat", ("refused-notes strip",)))):
+        wire.set(mode, *settings)
+        before = wire.stats()["notes_removed"]
+        for m, (address, port) in enumerate(((at.vip, 81), (at.vip, 80), (at.other_vip, 443), (at.pod, 8080))):
+            packet = tcp(23050 + 10 * n + m, dst=at.vip)
+            packet[TCP].dport = 81
+            wire.expect("lan", from_router(noted(packet, address, port)),
+                        to_pod(changed(packet, dst=at.pod, dport=8080)))
+            answer(wire, packet[TCP].sport)
+        equal(wire.stats()["notes_removed"] - before, 4, "notes that were removed")
+
+
+def stripped(wire):
+    """As is set, a note that is not believed goes, and its packet stays: the backend answers for itself."""
+    wire.set("dsr", "refused-notes strip")
+    for n, frame in enumerate((lambda p: from_node(noted(p), mac="nobody"), lambda p: from_node(noted(p, at.other_vip)),
+                               lambda p: from_node(noted(p, at.vip, 80)))):
+        packet = tcp(23090 + n)
+        wire.expect("lan", frame(packet), to_pod(changed(packet)))
+        reply = back(at.pod, 8080, 23090 + n)
+        wire.expect("pod", from_pod(reply), to_router(changed(reply)))
+        equal(wire.flow(at.client, 23090 + n), None, "a flow")
+
+
 def unnoted(wire):
     """Without a note nobody but the pod itself answers."""
     wire.set("dsr")
@@ -129,5 +157,7 @@ TESTS = [
     ("dsr-sender device", sender_device),
     ("a note of no service of this backend", unknown_service),
     ("a note on a packet to no backend", not_a_backend),
+    ("a note of the client's own", forged_by_client),
+    ("refused notes are taken off", stripped),
     ("packets without note", unnoted),
 ]

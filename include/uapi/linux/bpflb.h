@@ -194,6 +194,22 @@ enum bpflb_dsr_sender {
 #define BPFLB_DSR_SENDER_MAX (__BPFLB_DSR_SENDER_MAX - 1)
 
 /**
+ * enum bpflb_refused_notes - what becomes of a packet whose DSR note is not believed
+ *
+ * On a packet for a service's address a note is the client's own doing: it is taken off in
+ * either case, and the packet balanced.
+ *
+ * @BPFLB_REFUSED_NOTES_DROP: it is dropped, and counted by reason
+ * @BPFLB_REFUSED_NOTES_STRIP: it goes on without the note
+ */
+enum bpflb_refused_notes {
+	BPFLB_REFUSED_NOTES_DROP,
+	BPFLB_REFUSED_NOTES_STRIP,
+	__BPFLB_REFUSED_NOTES_MAX,
+};
+#define BPFLB_REFUSED_NOTES_MAX (__BPFLB_REFUSED_NOTES_MAX - 1)
+
+/**
  * enum bpflb_no_backend - a packet to a service that has no backend anywhere
  *
  * That is none that may take a new flow: with policy local, none on any node.
@@ -354,6 +370,7 @@ enum bpflb_settings_attr {
 	BPFLB_SETTINGS_A_NODEPORT_ADDR,	/* prefix, repeated; none: all addresses of the node */
 	BPFLB_SETTINGS_A_POD,		/* prefix, repeated: this node's pods; none: not known */
 	BPFLB_SETTINGS_A_MASQUERADE,	/* u8, enum bpflb_masquerade; remote */
+	BPFLB_SETTINGS_A_REFUSED_NOTES,	/* u8, enum bpflb_refused_notes; drop */
 	__BPFLB_SETTINGS_A_MAX,
 };
 #define BPFLB_SETTINGS_A_MAX (__BPFLB_SETTINGS_A_MAX - 1)
@@ -627,6 +644,7 @@ enum bpflb_stats_attr {
 	BPFLB_STATS_A_BYPASSED,		/* u64, packets that went past the stack */
 	BPFLB_STATS_A_ANSWERS,		/* u64, ICMP errors and RSTs sent in a service's name */
 	BPFLB_STATS_A_AFFINITY_EVICTED,	/* u64, clients whose affinity was cut short for others */
+	BPFLB_STATS_A_NOTES_REMOVED,	/* u64, DSR notes taken off unbelieved */
 	__BPFLB_STATS_A_MAX,
 };
 #define BPFLB_STATS_A_MAX (__BPFLB_STATS_A_MAX - 1)
