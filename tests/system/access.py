@@ -268,7 +268,7 @@ def silent(net, proto, to, reason, place="client", source=("", 0)):
         equal(s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), 0, "an error")
 
 
-def pings(place, address, size=56, timeout=2):
+def pings(place, address, size=56, timeout=10):
     """Whether a ping of @size bytes is answered, by the same bytes."""
     six = ":" in address
     data, kind = os.urandom(size), 128 if six else 8
