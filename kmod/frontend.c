@@ -280,9 +280,12 @@ int bpflb_frontends_set(struct bpflb_service *svc, const struct bpflb_frontend_k
 		*bad = i;
 		if (IS_ERR(fe))
 			return PTR_ERR(fe);
-		if (fe->next || frontend_overlaps(fe))
+		if (fe->next)
 			return -EEXIST;
+		/* From here on the end of the transaction frees it, should nobody have it. */
 		frontend_touch(svc->bn, fe);
+		if (frontend_overlaps(fe))
+			return -EEXIST;
 		fe->next = svc;
 		new->front[i] = (struct bpflb_front){ fe, flags[i] };
 		new->n = i + 1;
