@@ -200,25 +200,48 @@ static noinline unsigned int come_in_slowly6(struct bpflb_net *bn, struct sk_buf
 	return NF_ACCEPT;
 }
 
+static unsigned int come_in_first(struct bpflb_net *bn, struct sk_buff *skb)
+{
+	struct bpflb_bypassed tried = bpflb_bypass(bn, skb);
+
+	return tried.sent ? NF_STOLEN : come_in_slowly(bn, skb, tried);
+}
+
+static unsigned int come_in_first6(struct bpflb_net *bn, struct sk_buff *skb)
+{
+	struct bpflb_bypassed tried = bpflb_bypass6(bn, skb);
+
+	return tried.sent ? NF_STOLEN : come_in_slowly6(bn, skb, tried);
+}
+
+/* A packet that a program has looked at (NFQUEUE) goes on in that program's process. */
+static noinline unsigned int
+come_in_from_process(struct bpflb_net *bn, struct sk_buff *skb,
+		     unsigned int (*come)(struct bpflb_net *bn, struct sk_buff *skb))
+{
+	unsigned int verdict;
+
+	local_bh_disable();
+	verdict = come(bn, skb);
+	local_bh_enable();
+	return verdict;
+}
+
 static unsigned int pre_routing(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
-	struct bpflb_bypassed tried;
-
 	if (skb->pkt_type != PACKET_HOST)
 		return NF_ACCEPT;
-	tried = bpflb_bypass(priv, skb);
-	return tried.sent ? NF_STOLEN : come_in_slowly(priv, skb, tried);
+	return likely(in_softirq()) ? come_in_first(priv, skb) :
+				      come_in_from_process(priv, skb, come_in_first);
 }
 
 static unsigned int pre_routing6(void *priv, struct sk_buff *skb,
 				 const struct nf_hook_state *state)
 {
-	struct bpflb_bypassed tried;
-
 	if (skb->pkt_type != PACKET_HOST)
 		return NF_ACCEPT;
-	tried = bpflb_bypass6(priv, skb);
-	return tried.sent ? NF_STOLEN : come_in_slowly6(priv, skb, tried);
+	return likely(in_softirq()) ? come_in_first6(priv, skb) :
+				      come_in_from_process(priv, skb, come_in_first6);
 }
 
 static int route_again(const struct nf_hook_state *state, struct sk_buff *skb, u8 family)
@@ -315,12 +338,22 @@ static unsigned int post_routing6(void *priv, struct sk_buff *skb,
 
 static unsigned int local_in(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
-	return leave(priv, skb, NULL);
+	unsigned int verdict;
+
+	local_bh_disable();
+	verdict = leave(priv, skb, NULL);
+	local_bh_enable();
+	return verdict;
 }
 
 static unsigned int local_in6(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
-	return leave6(priv, skb, NULL);
+	unsigned int verdict;
+
+	local_bh_disable();
+	verdict = leave6(priv, skb, NULL);
+	local_bh_enable();
+	return verdict;
 }
 
 /* The outermost that can be had, so that all others see one story: behind
