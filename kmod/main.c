@@ -12,6 +12,15 @@
 #include "nl.h"
 #include "settings.h"
 
+/* Flows, services and backends are freed by RCU callbacks of ours; and a flow's, if it was the
+ * last of its backend, has another one made, for the service.
+ */
+static void wait_for_callbacks(void)
+{
+	rcu_barrier();
+	rcu_barrier();
+}
+
 static int __init bpflb_init(void)
 {
 	int err;
@@ -34,7 +43,7 @@ static int __init bpflb_init(void)
 err_net:
 	bpflb_net_exit();
 err_flow:
-	rcu_barrier();
+	wait_for_callbacks();
 	bpflb_flow_exit();
 	return err;
 }
@@ -43,8 +52,7 @@ static void __exit bpflb_exit(void)
 {
 	bpflb_nl_exit();
 	bpflb_net_exit();
-	/* Flows, services and backends are freed by RCU callbacks of ours. */
-	rcu_barrier();
+	wait_for_callbacks();
 	bpflb_flow_exit();
 }
 
