@@ -79,7 +79,7 @@ static const struct bpflb_slot *slot_of(const struct bpflb_pool *pool, u32 backe
  * The one that the client's last flow had, if that is not too long ago and it may
  * still be had; else one by the scheduler, for this flow and those that follow.
  *
- * Context: RCU, bottom halves off.
+ * Context: RCU, bottom halves off. Return: NULL if all are full; then nothing is remembered.
  */
 const struct bpflb_slot *bpflb_affinity_choose(struct bpflb_net *bn,
 					       const struct bpflb_service *svc,
@@ -92,13 +92,19 @@ const struct bpflb_slot *bpflb_affinity_choose(struct bpflb_net *bn,
 	const struct bpflb_slot *slot;
 	struct bpflb_affinity *a;
 
+	/* @v was seen, and so is what there was before it: pairs with the release of it. */
+	smp_rmb();
 	key_of(&key, svc, t);
 	i = hsiphash(&key, sizeof(key), &bn->affinity->secret) % SETS;
 	spin_lock(&bn->affinity->set[i].lock);
 	a = bpflb_affinity_find(bn->affinity->set[i].at, &key);
 	slot = a && bpflb_affinity_holds(a, v->affinity, now) ? slot_of(pool, a->backend) : NULL;
-	if (!slot)
-		slot = bpflb_choose(v, pool, t);
+	if (!slot || bpflb_backend_is_full(slot->be))
+		slot = bpflb_with_room(pool, bpflb_choose(v, pool, t));
+	if (!slot) {
+		spin_unlock(&bn->affinity->set[i].lock);
+		return NULL;
+	}
 	if (!a) {
 		a = bpflb_affinity_room(bn->affinity->set[i].at, now);
 		if (bpflb_affinity_holds(a, a->timeout, now))

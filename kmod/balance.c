@@ -26,22 +26,6 @@ static bool is_full(struct bpflb_service *svc)
 	return unlikely(max) && atomic_read(&svc->flows) >= max;
 }
 
-/* The one that was chosen, or if it is full the next that is not. Return: NULL if all are. */
-static const struct bpflb_slot *with_room(const struct bpflb_pool *pool,
-					  const struct bpflb_slot *slot)
-{
-	u32 i, chosen = slot - pool->slot;
-
-	if (likely(!bpflb_backend_is_full(slot->be)))
-		return slot;
-	for (i = 1; i < pool->n; i++) {
-		slot = &pool->slot[(chosen + i) % pool->n];
-		if (!bpflb_backend_is_full(slot->be))
-			return slot;
-	}
-	return NULL;
-}
-
 /* A backend's node can't answer this node with this node's own address as the
  * source: the kernel takes that for a forgery.
  */
@@ -275,6 +259,61 @@ static bool is_local_only(struct bpflb_net *bn, const struct bpflb_version *v,
 	       !(pkt->local_out || is_pod_here(rcu_dereference(bn->settings), pkt));
 }
 
+/* Return: NULL if all are full. What is met in mid-life has one backend and no other. */
+static const struct bpflb_slot *choose(struct bpflb_net *bn, struct bpflb_service *svc,
+				       const struct bpflb_version *v,
+				       const struct bpflb_pool *pool,
+				       const struct bpflb_packet *pkt)
+{
+	const struct bpflb_slot *slot;
+
+	if (v->affinity)
+		return bpflb_affinity_choose(bn, svc, v, pool, &pkt->tuple);
+	slot = bpflb_choose(v, pool, &pkt->tuple);
+	if (!is_in_mid_life(pkt))
+		return bpflb_with_room(pool, slot);
+	return bpflb_backend_is_full(slot->be) ? NULL : slot;
+}
+
+/* @policy: where the packet asks */
+static unsigned int begin_flow(struct bpflb_net *bn, const struct bpflb_version *v,
+			       const struct bpflb_slot *slot, struct sk_buff *skb,
+			       struct bpflb_packet *pkt, u8 policy)
+{
+	struct bpflb_match m = {};
+	enum bpflb_drop_reason reason = make_flow(bn, slot->be, pkt,
+						  flow_kind(bn, v, slot, pkt, policy), &m);
+
+	if (reason != BPFLB_NO_DROP)
+		return bpflb_drop(bn, slot->be->key.svc, skb, reason);
+	return bpflb_translate_dst(skb, pkt, &m);
+}
+
+/* Of a one-packet service. Limits are for new flows: where the client has one with the backend
+ * that was chosen, it goes on.
+ */
+static unsigned int balance_datagram(struct bpflb_net *bn, struct bpflb_service *svc,
+				     const struct bpflb_version *v,
+				     const struct bpflb_pool *pool, struct sk_buff *skb,
+				     struct bpflb_packet *pkt, u8 policy)
+{
+	const struct bpflb_slot *chosen = bpflb_choose(v, pool, &pkt->tuple), *slot;
+	struct bpflb_match m = {};
+	u32 hash = pkt->hash;
+
+	if (find_flow_with(bn, chosen->be, pkt, &m))
+		return bpflb_translate_dst(skb, pkt, &m);
+	slot = bpflb_with_room(pool, chosen);
+	if (slot && slot != chosen) {
+		pkt->hash = hash;
+		if (find_flow_with(bn, slot->be, pkt, &m))
+			return bpflb_translate_dst(skb, pkt, &m);
+	}
+	if (!slot || is_full(svc))
+		return bpflb_drop(bn, svc, skb, BPFLB_DROP_FLOWS_MAX);
+	return begin_flow(bn, v, slot, skb, pkt, policy);
+}
+
 /**
  * bpflb_balance() - a packet for a service, that has no flow
  * @bn: namespace
@@ -292,9 +331,6 @@ unsigned int bpflb_balance(struct bpflb_net *bn, struct bpflb_frontend *fe, stru
 	const struct bpflb_version *v = svc ? rcu_dereference(svc->version) : NULL;
 	const struct bpflb_slot *slot;
 	const struct bpflb_pool *pool;
-	enum bpflb_drop_reason reason;
-	struct bpflb_match m = {};
-	u8 kind;
 
 	if (!v)
 		return NF_ACCEPT;
@@ -310,20 +346,12 @@ unsigned int bpflb_balance(struct bpflb_net *bn, struct bpflb_frontend *fe, stru
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NO_LOCAL_BACKEND);
 	if (is_in_mid_life(pkt) && !bpflb_version_is_deterministic(v, pool))
 		return bpflb_reject_lost(bn, svc, skb, pkt);
-	if (is_full(svc))
-		return bpflb_drop(bn, svc, skb, BPFLB_DROP_FLOWS_MAX);
-	slot = v->affinity ? bpflb_affinity_choose(bn, svc, v, pool, &pkt->tuple) :
-			     bpflb_choose(v, pool, &pkt->tuple);
-	slot = with_room(pool, slot);
+	if (v->one_packet)
+		return balance_datagram(bn, svc, v, pool, skb, pkt, policy_at(v, fe));
+	slot = is_full(svc) ? NULL : choose(bn, svc, v, pool, pkt);
 	if (!slot)
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_FLOWS_MAX);
-	if (v->one_packet && find_flow_with(bn, slot->be, pkt, &m))
-		return bpflb_translate_dst(skb, pkt, &m);
-	kind = flow_kind(bn, v, slot, pkt, policy_at(v, fe));
-	reason = make_flow(bn, slot->be, pkt, kind, &m);
-	if (reason != BPFLB_NO_DROP)
-		return bpflb_drop(bn, svc, skb, reason);
-	return bpflb_translate_dst(skb, pkt, &m);
+	return begin_flow(bn, v, slot, skb, pkt, policy_at(v, fe));
 }
 
 /**

@@ -99,3 +99,26 @@ const struct bpflb_slot *bpflb_choose(const struct bpflb_version *v,
 		return &pool->slot[at_random(pool)];
 	}
 }
+
+/**
+ * bpflb_with_room() - the backend that was chosen, or if it is full the next that is not
+ * @pool: whom a packet may be sent to
+ * @chosen: one of them
+ *
+ * Context: RCU. Return: NULL if all are full.
+ */
+const struct bpflb_slot *bpflb_with_room(const struct bpflb_pool *pool,
+					 const struct bpflb_slot *chosen)
+{
+	const struct bpflb_slot *slot;
+	u32 i;
+
+	if (likely(!bpflb_backend_is_full(chosen->be)))
+		return chosen;
+	for (i = 1; i < pool->n; i++) {
+		slot = &pool->slot[(chosen - pool->slot + i) % pool->n];
+		if (!bpflb_backend_is_full(slot->be))
+			return slot;
+	}
+	return NULL;
+}

@@ -12,5 +12,7 @@ void bpflb_choose_init(void);
 const struct bpflb_slot *bpflb_choose(const struct bpflb_version *v,
 				      const struct bpflb_pool *pool,
 				      const struct bpflb_tuple *t);
+const struct bpflb_slot *bpflb_with_room(const struct bpflb_pool *pool,
+					 const struct bpflb_slot *chosen);
 
 #endif

@@ -73,6 +73,19 @@ def every_address(state):
         equal(sorted(chosen), sorted(THREE * 2), f"backends of six clients in turn, {proto}")
 
 
+def who_is_full(state):
+    """A client whose backend is full gets another one, and keeps that when the first has room again."""
+    s = state()
+    s.serve()
+    with clients.Udp(s.cluster.net, "c0", (s.vips[0], 80)) as first:
+        before = first.ask().name
+        s.backend("set", before, "flows-max 1")
+        other = s.who("udp")
+        check(other != before, f"{other} is full")
+    s.cluster.lbadm("n1", "flow flush")
+    equal([s.who("udp", to) for to in s.fronts()], [other] * 3, "who serves when there is room again")
+
+
 def services_apart(state):
     """What a client has of one service says nothing about another one."""
     s = state()
@@ -205,6 +218,7 @@ def of_family(subset, plan):
     state = functools.lru_cache(functools.partial(State, plan))
     some = [("a client has one backend at all addresses", every_address),
             ("a backend that is not to be had", not_to_be_had),
+            ("a backend that is full", who_is_full),
             ("services are apart", services_apart),
             ("only new flows refresh it", new_flows_refresh),
             ("a backend that does not answer", sick),

@@ -81,12 +81,36 @@ def each_afresh(state, mode):
         equal(sorted(f["kind"] for f in flows), sorted(["local"] + [kinds[mode]] * 3), "flows")
 
 
-def tests(subset):
+def limits(state, where):
+    """Flows that exist go on where there may be no more; one more client gets none."""
+    s = state()
+    lines = s.backends("each", FOUR[:2], PORTS["udp"])
+    if where == "backends":
+        lines = [f"{line} flows-max 1" for line in lines]
+    options = "flows-max 2" * (where == "service")
+    s.serve("snat", f"service add each udp {endpoint(s.vip, 53)} one-packet on scheduler rr {options}", *lines)
+    before = s.cluster.drops("n1").get("flows-max", 0)
+    with clients.Udp(s.cluster.net, "c0", (s.vip, 53)) as one, \
+            clients.Udp(s.cluster.net, "c0", (s.vip, 53), timeout=0.5) as more:
+        equal(sorted(one.ask().name for _ in range(8)), sorted(FOUR[:2] * 4), "who answers")
+        try:
+            more.ask()
+        except TimeoutError:
+            pass
+        else:
+            check(False, "one more client was served")
+        equal([one.ask().name in FOUR[:2] for _ in range(4)], [True] * 4, "who answers then")
+    equal(s.cluster.drops("n1").get("flows-max", 0) - before, 1, "datagrams dropped")
+
+
+def tests(_subset):
     def of_family(plan):
         state = functools.lru_cache(functools.partial(State, plan))
         return [*((f"a range of ports: kept, {mode} {proto}", functools.partial(kept, state, mode, proto))
                   for mode in MODES for proto in ASK),
                 *((f"a range of ports: one port, a range, all, {proto}", functools.partial(precedence, state, proto))
                   for proto in ASK),
-                *((f"one-packet, {mode}", functools.partial(each_afresh, state, mode)) for mode in MODES)]
+                *((f"one-packet, {mode}", functools.partial(each_afresh, state, mode)) for mode in MODES),
+                *((f"one-packet, flows-max of the {where}", functools.partial(limits, state, where))
+                  for where in ("service", "backends"))]
     return twins(of_family)

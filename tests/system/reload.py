@@ -18,11 +18,13 @@ class State:
         self.cluster = Cluster(plan)
         self.plan = plan
 
-    def load(self, mode, scheduler):
+    def load(self, mode, scheduler, limits=()):
         """The module with nothing but this service; returns where that is asked."""
         module.reload(mode=mode)
         service = Service("web", "tcp", 80, PLACES, self.plan.vip(80), options=f"scheduler {scheduler}")
         self.cluster.apply([service])
+        for place, words in zip(PLACES, limits):
+            self.cluster.lbadm("n1", f"backend set web {service.at(self.plan, place)} {words}")
         return service.front(self.plan)
 
     def connect(self, to, count):
@@ -63,10 +65,31 @@ def is_told(state, mode):
         c.close()
 
 
+def is_full(state):
+    """A limit is no reason to reset what goes on: who finds its backend full may try again."""
+    s = state()
+    made = s.connect(s.load("snat", "maglev"), 8)
+    s.load("snat", "maglev", ["flows-max 1"] * len(PLACES))
+    served, waiting = {}, []
+    for c, name in made:
+        c.sock.settimeout(0.5)
+        try:
+            equal(c.ask().name, name, "who answers")
+            check(name not in served, f"{name} serves a second one")
+            served[name] = c
+        except TimeoutError:
+            waiting.append(c)
+    equal(len(waiting), len(made) - len(served), "who waits")
+    check(s.cluster.drops("n1")["flows-max"] >= len(waiting), "drops are not counted")
+    for c, _ in made:
+        c.close()
+
+
 def tests(_subset):
     def of_family(plan):
         state = functools.lru_cache(functools.partial(State, plan))
         return [*((f"loaded anew: connections go on, {mode}", functools.partial(goes_on, state, mode)) for mode in MODES),
+                ("loaded anew: a full backend", functools.partial(is_full, state)),
                 *((f"loaded anew: a client learns it at once, {mode}", functools.partial(is_told, state, mode))
                   for mode in MODES)]
     return twins(of_family)
