@@ -60,13 +60,15 @@ static struct dst_entry *route_to(struct bpflb_net *bn, const struct sk_buff *sk
 
 static bool grows_too_big(const struct sk_buff *skb, const struct bpflb_packet *pkt, u32 room)
 {
+	bool ipv6 = pkt->tuple.family == NFPROTO_IPV6;
+	u32 pieces = ipv6 ? IP6CB(skb)->frag_max_size : IPCB(skb)->frag_max_size;
+
 	if (skb_is_gso(skb))
 		return !skb_gso_validate_network_len(skb, room);
+	if (!ipv6 && !(ip_hdr(skb)->frag_off & htons(IP_DF)))
+		return false;
 	/* Put together from fragments: it leaves in such, of that size, note included. */
-	if (pkt->tuple.family == NFPROTO_IPV6 && IP6CB(skb)->frag_max_size)
-		return IP6CB(skb)->frag_max_size > room + BPFLB_NOTE_OPT6_LEN;
-	return pkt->len > room && (pkt->tuple.family == NFPROTO_IPV6 ||
-				   ip_hdr(skb)->frag_off & htons(IP_DF));
+	return pieces ? pieces > room + bpflb_note_len(pkt->tuple.family) : pkt->len > room;
 }
 
 /* Tell the sender of a packet what would fit. */

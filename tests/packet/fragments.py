@@ -41,6 +41,19 @@ def largest(wire):
     wire.dropped(link, from_router(last), "note-no-room")
 
 
+def uncut(wire, kind):
+    """Of pieces with DF: they go on as pieces, no larger than the largest that came. (Where the
+    stack can cut them as they were cut it forgets DF; with a note it can't.)"""
+    talk = kind(wire, "udp").open()
+    link, frame, want = talk.ask(data=bytes(n * 7 & 255 for n in range(4000)), df=kind is DsrOut)
+    for size in (1000, 1400, 1500):
+        for piece in framed(frame, size):
+            piece.payload.flags = "DF+MF" if piece.payload.flags.MF else "DF"
+            del piece.payload.chksum
+            wire.send(link, piece)
+        wire.arrives_in_pieces(want, min(1500, size + at.note_len) if kind is DsrOut else size, frame)
+
+
 def tiny(wire):
     """A TCP header in pieces is none before all are there. (In IPv6 its options are the second piece.)"""
     talk = Snat(wire, "tcp").open()
@@ -111,6 +124,10 @@ TESTS = [
     ("fragments: a TCP header in pieces", tiny),
     ("fragments: overlapping", overlapping),
     ("fragments: pieces without the first", later_first),
+]
+TESTS4 = [
+    *((f"fragments: {name}: pieces that may not be cut further", lambda wire, k=k: uncut(wire, k))
+      for name, k in KINDS.items()),
 ]
 TESTS6 = [
     ("fragments: a first piece without all of its header", incomplete),
