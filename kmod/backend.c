@@ -55,6 +55,29 @@ struct bpflb_backend *bpflb_backend_find(struct bpflb_net *bn, struct bpflb_serv
 }
 
 /**
+ * bpflb_backend_of_note() - whom a packet with a DSR note is for
+ * @bn: namespace
+ * @svc: the service that the note names
+ * @family: of the packet
+ * @at: the packet's destination
+ * @asked: the port that the note names
+ *
+ * Context: RCU. Return: a backend with that port; else one with whichever port the client
+ * has asked at; else NULL.
+ */
+struct bpflb_backend *bpflb_backend_of_note(struct bpflb_net *bn, struct bpflb_service *svc,
+					    u8 family, const struct bpflb_endpoint *at,
+					    __be16 asked)
+{
+	struct bpflb_backend *be = bpflb_backend_find(bn, svc, family, at);
+	const struct bpflb_endpoint any_port = { .addr = at->addr };
+
+	if ((be && READ_ONCE(be->live)) || at->port != asked)
+		return be;
+	return bpflb_backend_find(bn, svc, family, &any_port);
+}
+
+/**
  * bpflb_backend_touch() - the open transaction will change it
  * @be: the backend
  */

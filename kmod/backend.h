@@ -124,6 +124,9 @@ static inline bool bpflb_backend_keeps(const struct bpflb_backend *be, u8 kind)
 void bpflb_backend_put(struct bpflb_backend *be);
 struct bpflb_backend *bpflb_backend_find(struct bpflb_net *bn, struct bpflb_service *svc,
 					 u8 family, const struct bpflb_endpoint *at);
+struct bpflb_backend *bpflb_backend_of_note(struct bpflb_net *bn, struct bpflb_service *svc,
+					    u8 family, const struct bpflb_endpoint *at,
+					    __be16 asked);
 
 /* The control plane; all with bpflb_net.lock held */
 struct bpflb_backend *bpflb_backend_make(struct bpflb_service *svc, u8 family,

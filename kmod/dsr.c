@@ -230,11 +230,28 @@ static bool is_known(const struct bpflb_match *m, const struct bpflb_packet *ask
 	       bpflb_flow_serves(m, asked);
 }
 
-static bool is_one_packet(const struct bpflb_service *svc)
+/* The flow that a note is about, under whichever hash: the service may have been switched to
+ * one-packet, or from it, since the flow was made. Where there is none @asked has the hash
+ * that a new one is to have.
+ */
+static bool find_known(struct bpflb_net *bn, struct bpflb_packet *asked,
+		       const struct bpflb_backend *be, struct bpflb_match *m)
 {
-	const struct bpflb_version *v = rcu_dereference(svc->version);
+	struct bpflb_match with;
+	u32 hash;
 
-	return v && v->one_packet;
+	*m = bpflb_flow_find(bn, asked);
+	if (is_known(m, asked, be))
+		return true;
+	if (asked->tuple.proto != IPPROTO_UDP)
+		return false;
+	hash = asked->hash;
+	with = bpflb_flow_find_with(bn, asked, be);
+	if (bpflb_service_is_one_packet(be->key.svc) || is_known(&with, asked, be))
+		*m = with;
+	else
+		asked->hash = hash;
+	return is_known(m, asked, be);
 }
 
 /* The packet, its destination what the client had spoken to, is for @be here. */
@@ -244,10 +261,7 @@ static unsigned int receive_for(struct bpflb_net *bn, struct sk_buff *skb,
 {
 	unsigned int verdict;
 
-	*m = bpflb_flow_find(bn, asked);
-	if (is_one_packet(be->key.svc))
-		*m = bpflb_flow_find_with(bn, asked, be);
-	if (is_known(m, asked, be))
+	if (find_known(bn, asked, be, m))
 		return take_note(bn, skb, pkt, be->key.svc);
 	if (!sender_is_trusted(bn, skb)) {
 		m->flow = NULL;
@@ -261,20 +275,6 @@ static unsigned int receive_for(struct bpflb_net *bn, struct sk_buff *skb,
 	if (verdict != NF_ACCEPT || pkt->tcp_flags & BPFLB_TCP_RST)
 		return verdict;
 	return bpflb_balance_noted(bn, skb, asked, be, m);
-}
-
-/* Whom a noted packet is for, of the backends of a service: one with that port, or one with
- * whichever port the client has asked at.
- */
-static struct bpflb_backend *backend_for(struct bpflb_net *bn, struct bpflb_service *svc,
-					 const struct bpflb_tuple *t, __be16 asked)
-{
-	struct bpflb_backend *be = bpflb_backend_find(bn, svc, t->family, &t->dst);
-	struct bpflb_endpoint any_port = { .addr = t->dst.addr };
-
-	if ((be && READ_ONCE(be->live)) || t->dst.port != asked)
-		return be;
-	return bpflb_backend_find(bn, svc, t->family, &any_port);
 }
 
 /**
@@ -303,7 +303,8 @@ unsigned int bpflb_dsr_receive(struct bpflb_net *bn, struct sk_buff *skb,
 	if (!note_read(skb, pkt->tuple.family, &asked.tuple.dst))
 		return NF_ACCEPT;
 	svc = bpflb_service_of_note(bn, &asked.tuple);
-	be = svc ? backend_for(bn, svc, &pkt->tuple, asked.tuple.dst.port) : NULL;
+	be = svc ? bpflb_backend_of_note(bn, svc, pkt->tuple.family, &pkt->tuple.dst,
+					 asked.tuple.dst.port) : NULL;
 	if (!be || !READ_ONCE(be->live))
 		return refuse_note(bn, skb, pkt, svc, BPFLB_DROP_NOTE_SERVICE);
 	if (!READ_ONCE(be->here))

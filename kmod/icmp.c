@@ -17,17 +17,21 @@
  */
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
+#include <linux/random.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
 
 #include "backend.h"
 #include "dsr.h"
 #include "flow.h"
+#include "frontend.h"
 #include "icmp.h"
 #include "netns.h"
 #include "rewrite.h"
+#include "service.h"
 #include "snat.h"
 #include "stats.h"
+#include "version.h"
 
 /**
  * struct icmp_error - an error, and where its parts are from skb->data on
@@ -353,6 +357,32 @@ static unsigned int finish(struct sk_buff *skb, struct icmp_error *e, const stru
 	return bpflb_drop(flow->bn, flow->be->key.svc, skb, BPFLB_DROP_NO_MEMORY);
 }
 
+/* The flow of what a one-packet service's backend has sent to a client. Which backend it was
+ * the error does not tell: one of those that the client has a flow with hears of it, and what
+ * the others send brings more errors.
+ */
+static struct bpflb_match one_packet_flow(struct bpflb_net *bn, const struct bpflb_packet *to)
+{
+	struct bpflb_frontend *fe = to->tuple.proto == IPPROTO_UDP ?
+				    bpflb_frontend_for(bn, &to->tuple) : NULL;
+	const struct bpflb_service *svc = fe ? rcu_dereference(fe->service) : NULL;
+	const struct bpflb_version *v = svc ? rcu_dereference(svc->version) : NULL;
+	const struct bpflb_pool *pool;
+	struct bpflb_match m = {};
+	u32 i, begin;
+
+	if (!v || !v->one_packet)
+		return m;
+	pool = bpflb_version_pool(v, to->tuple.family, BPFLB_SCOPE_CLUSTER);
+	begin = pool->n ? get_random_u32_below(pool->n) : 0;
+	for (i = 0; !m.flow && i < pool->n; i++) {
+		struct bpflb_packet with = *to;
+
+		m = bpflb_flow_find_with(bn, &with, pool->slot[(begin + i) % pool->n].be);
+	}
+	return m;
+}
+
 /**
  * bpflb_icmp_come_in() - a packet that is neither TCP nor UDP comes in
  * @bn: namespace
@@ -374,6 +404,8 @@ unsigned int bpflb_icmp_come_in(struct bpflb_net *bn, struct sk_buff *skb, u8 fa
 	if (!parse(skb, &e, family))
 		return NF_ACCEPT;
 	m = bpflb_flow_find(bn, &e.to);
+	if (!m.flow)
+		m = one_packet_flow(bn, &e.to);
 	if (!m.flow || (m.role != BPFLB_ROLE_ORIG && m.role != BPFLB_ROLE_REPLY) ||
 	    bpflb_flow_is_expired(m.flow))
 		return NF_ACCEPT;
@@ -382,6 +414,20 @@ unsigned int bpflb_icmp_come_in(struct bpflb_net *bn, struct sk_buff *skb, u8 fa
 		to = bpflb_tuple_reverse(&to);
 	src = source_of(skb, family);
 	return finish(skb, &e, m.flow, &to, &src, false);
+}
+
+static struct bpflb_match one_packet_flow_of_note(struct bpflb_net *bn,
+						  struct bpflb_packet *asked,
+						  const struct bpflb_endpoint *at)
+{
+	struct bpflb_service *svc = asked->tuple.proto == IPPROTO_UDP ?
+				    bpflb_service_of_note(bn, &asked->tuple) : NULL;
+	const struct bpflb_backend *be;
+
+	if (!svc || !bpflb_service_is_one_packet(svc))
+		return (struct bpflb_match){};
+	be = bpflb_backend_of_note(bn, svc, asked->tuple.family, at, asked->tuple.dst.port);
+	return be ? bpflb_flow_find_with(bn, asked, be) : (struct bpflb_match){};
 }
 
 /* The flow that a quoted note tells of: two may share client -> backend. */
@@ -395,6 +441,8 @@ static const struct bpflb_flow *flow_of_note(struct bpflb_net *bn, const struct 
 
 	asked.tuple.dst = *note;
 	m = bpflb_flow_find(bn, &asked);
+	if (!m.flow)
+		m = one_packet_flow_of_note(bn, &asked, backend);
 	if (!m.flow || m.role != BPFLB_ROLE_ORIG || m.flow->kind != BPFLB_FLOW_DSR_OUT)
 		return NULL;
 	addr = bpflb_flow_addr(m.flow, BPFLB_ADDR_BACKEND);

@@ -168,3 +168,16 @@ void bpflb_version_end(struct bpflb_service *svc)
 {
 	version_replace(svc, NULL);
 }
+
+/**
+ * bpflb_service_is_one_packet() - is each datagram for itself?
+ * @svc: service
+ *
+ * Context: RCU.
+ */
+bool bpflb_service_is_one_packet(const struct bpflb_service *svc)
+{
+	const struct bpflb_version *v = rcu_dereference(svc->version);
+
+	return v && v->one_packet;
+}

@@ -62,6 +62,9 @@ static inline bool bpflb_version_is_deterministic(const struct bpflb_version *v,
 	return v->scheduler == BPFLB_SCHEDULER_MAGLEV || pool->n == 1;
 }
 
+/* The packet path */
+bool bpflb_service_is_one_packet(const struct bpflb_service *svc);
+
 /* The control plane; all with bpflb_net.lock held */
 int bpflb_version_build(struct bpflb_service *svc, struct netlink_ext_ack *extack);
 void bpflb_version_switch(struct bpflb_service *svc);

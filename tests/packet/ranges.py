@@ -6,7 +6,8 @@ from scapy.layers.inet import UDP
 
 from access import passes
 from dispatch import udp
-from family import at, changed, end
+from family import at, changed, end, error
+from icmp import LENGTHS, about_reply, about_request, from_behind, to_behind
 from net.ktap import equal
 from talk import DsrIn, DsrOut, Local, Snat
 from wire import from_node, from_pod, from_router, to_node, to_pod, to_router
@@ -111,6 +112,63 @@ def one_packet_noted(wire):
         equal(flows["kind"], "dsr-in", "kind of the flows")
 
 
+@contextlib.contextmanager
+def switch(wire, name):
+    """A function that switches one-packet of a service on and off; off in the end."""
+    try:
+        yield lambda what: wire.lbadm("service", "set", name, "one-packet", what)
+    finally:
+        wire.lbadm("service", "set", name, "one-packet", "off")
+        wire.lbadm("flow", "flush")
+
+
+def switched(wire):
+    """A client's flow goes on at the backend's node, from the port that it has, whatever is switched meanwhile."""
+    wire.set("dsr")
+    for turns in (("off", "on", "off", "on"), ("on", "off", "on")):
+        talk = DsrIn(wire, "udp")
+        with switch(wire, "near-dns") as one_packet:
+            for turn in turns:
+                one_packet(turn)
+                talk.say(talk.ask, talk.answer, data=turn.encode())
+
+
+def errors(wire, kind):
+    """ICMP errors about either side's datagrams find the flow that no datagram is found by."""
+    talk = kind(wire, "udp")
+    wire.set(talk.mode)
+    with switch(wire, "near-dns" if issubclass(kind, Local) else "dns") as one_packet:
+        one_packet("on")
+        talk.say(talk.ask, data=b"first")
+        for length in LENGTHS:
+            came, wanted = about_request(talk, length)
+            link, frame = from_behind(talk, came)
+            wire.expect(link, frame, to_router(wanted))
+            if kind is not DsrIn:       # to a backend's node they come from the balancer, translated
+                came, wanted = about_reply(talk, length)
+                wire.expect("lan", from_router(came), to_behind(talk, wanted))
+
+
+def errors_of_two(wire):
+    """Of two services' datagrams, one client port's to one backend, the note that is quoted tells which is meant."""
+    first = DsrOut(wire, "udp").open()
+    packet = udp(first.port, b"quoted in part", dport=60)
+    out = at.noted(changed(packet, dst=at.remote, dport=5353), at.vip, 60)
+    wire.set("dsr")
+    wire.lbadm(*f"service add each udp {end(at.vip, 60)} one-packet on".split())
+    try:
+        wire.lbadm(*backend("each", "remote", 5353).split())
+        wire.expect("lan", from_router(packet), to_node(out))
+        for length in LENGTHS:
+            came = error(at.remote, at.client, out[:at.head + at.note_len + length])
+            wanted = error(at.vip, at.client, bytes(changed(packet))[:at.head + length],
+                           rest=at.word(1400 - at.note_len), ttl=59)
+            wire.expect("lan", from_node(came), to_router(wanted))
+    finally:
+        wire.lbadm("service", "del", "each")
+        wire.lbadm("flow", "flush")
+
+
 TESTS = [
     *((f"a range of ports, kept: {name}, {proto}", lambda wire, kind=kind, proto=proto: kept(wire, kind, proto))
       for name, kind in (("snat", Snat), ("local", Local), ("dsr", DsrOut), ("a backend's node", DsrIn))
@@ -119,4 +177,8 @@ TESTS = [
     ("one port, a range, all ports", precedence),
     *((f"one-packet, {mode}", lambda wire, mode=mode: one_packet(wire, mode)) for mode in ("snat", "dsr")),
     ("one-packet, a backend's node", one_packet_noted),
+    ("one-packet is switched on and off", switched),
+    *((f"one-packet, icmp: {name}", lambda wire, kind=kind: errors(wire, kind))
+      for name, kind in (("snat", Snat), ("local", Local), ("dsr", DsrOut), ("a backend's node", DsrIn))),
+    ("one-packet, icmp: two services of one backend", errors_of_two),
 ]
