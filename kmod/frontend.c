@@ -198,6 +198,17 @@ static bool frontend_overlaps(const struct bpflb_frontend *fe)
 	return false;
 }
 
+/* How many an address will have after the open transaction, so far. */
+static u32 count_ranges(const struct bpflb_vip *vip)
+{
+	const struct bpflb_frontend *fe;
+	u32 n = 0;
+
+	list_for_each_entry(fe, &vip->ranges, range)
+		n += !!fe->next;
+	return n;
+}
+
 static struct bpflb_frontend *frontend_get(struct bpflb_net *bn,
 					   const struct bpflb_frontend_key *key)
 {
@@ -260,7 +271,8 @@ void bpflb_frontends_disown(struct bpflb_service *svc)
  * @n: how many
  * @bad: which one another service has, in whole or in part, or is given twice
  *
- * Context: process, bpflb_net.lock. Return: 0, -EEXIST, -ENOMEM; after an error
+ * Context: process, bpflb_net.lock. Return: 0, -EEXIST, -ENOMEM, -ENOSPC where @bad is one
+ * range too many; after an error
  * the transaction can only be given up.
  */
 int bpflb_frontends_set(struct bpflb_service *svc, const struct bpflb_frontend_key *key,
@@ -286,6 +298,8 @@ int bpflb_frontends_set(struct bpflb_service *svc, const struct bpflb_frontend_k
 		frontend_touch(svc->bn, fe);
 		if (frontend_overlaps(fe))
 			return -EEXIST;
+		if (key[i].last && count_ranges(fe->vip) >= BPFLB_RANGES_MAX)
+			return -ENOSPC;
 		fe->next = svc;
 		new->front[i] = (struct bpflb_front){ fe, flags[i] };
 		new->n = i + 1;

@@ -142,6 +142,8 @@ static int set_frontends(struct bpflb_service *svc, struct genl_info *info)
 				    "a service has ports of this range already");
 	else if (err == -EEXIST)
 		NL_SET_ERR_MSG_ATTR(info->extack, given[bad], "a service has this address already");
+	else if (err == -ENOSPC)
+		NL_SET_ERR_MSG_ATTR(info->extack, given[bad], "an address has at most 256 ranges of ports");
 out:
 	kfree(key);
 	return err;

@@ -229,6 +229,14 @@ def ranges_of_ports(s):
         fails(s.say(f"service add more tcp {word}"), USAGE, f"'{word}' is no address of a service", word)
     fails(s.say("backend add all 10.0.0.1:80-90"), USAGE, "'10.0.0.1:80-90' is no address and port", "10.0.0.1:80-90")
     equal(s.generation(), generation, "generation after no change, and refusals")
+    def many(first):
+        ends = [f"192.0.2.20:{n}-{n + 1}" for n in range(first, first + 512, 2)]
+        return "".join(f"service add many{n} udp {' '.join(ends[n * 64:][:64])}\n" for n in range(4))
+    works(lbadm("-n", s.name, "apply", "-", stdin=saved + many(2)))
+    fails(s.say("service add more udp 192.0.2.20:600-601"), REFUSED, "an address has at most 256 ranges of ports",
+          "192.0.2.20:600-601")
+    works(lbadm("-n", s.name, "apply", "-", stdin=saved + many(1000)))      # as many others in their place
+    works(lbadm("-n", s.name, "apply", "-", stdin=saved))
     s.do("service set some address 192.0.2.10:8999-9000")
     s.do("service add more tcp 192.0.2.10:8000-8998 192.0.2.10:9001-9100")
     s.do("backend del all 10.0.0.1:*")

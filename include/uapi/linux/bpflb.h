@@ -60,6 +60,7 @@
 #define BPFLB_DSR_DEVICES_MAX	16
 #define BPFLB_NODEPORT_ADDRS_MAX	32
 #define BPFLB_PODS_MAX		16
+#define BPFLB_RANGES_MAX	256
 #define BPFLB_WEIGHT_MAX	65535
 #define BPFLB_AFFINITY_SECONDS_MAX	86400
 #define BPFLB_TXN_IDLE_SECONDS	30
@@ -417,7 +418,9 @@ enum bpflb_frontend_attr {
 	BPFLB_FRONTEND_A_INTERNAL,	/* flag: the cluster's own, so INTERNAL_POLICY holds;
 					 * not without ADDR
 					 */
-	BPFLB_FRONTEND_A_LAST_PORT,	/* be16, above PORT: a range; not without ADDR */
+	BPFLB_FRONTEND_A_LAST_PORT,	/* be16, above PORT: a range; not without ADDR. No two
+					 * of an address and PROTO overlap, but for all ports
+					 */
 	__BPFLB_FRONTEND_A_MAX,
 };
 #define BPFLB_FRONTEND_A_MAX (__BPFLB_FRONTEND_A_MAX - 1)
