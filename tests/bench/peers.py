@@ -74,36 +74,26 @@ def _keep_long(rig):
                 "netfilter/nf_conntrack_udp_timeout_stream": _HOUR})
 
 
-def _nftables(rig):
-    backends = ", ".join(f"{i} : {b} . {BACKEND_PORT}" for i, b in enumerate(BACKENDS))
-    rig.nft(f"""table ip lb {{
+def _nftables(rig, ipv6=False):
+    vip, backends = _of(ipv6)
+    ip, near = ("ip6", "2001:db8:2::/64") if ipv6 else ("ip", "10.2.0.0/16")
+    targets = ", ".join(f"{i} : {b} . {BACKEND_PORT}" for i, b in enumerate(backends))
+    rig.nft(f"""table {ip} lb {{
         chain pre {{
             type nat hook prerouting priority dstnat
-            ip daddr {VIP} meta l4proto {{ tcp, udp }} th dport {PORT} \
-                dnat ip addr . port to numgen random mod {len(BACKENDS)} map {{ {backends} }}
+            {ip} daddr {vip} meta l4proto {{ tcp, udp }} th dport {PORT} \
+                dnat {ip} addr . port to numgen random mod {len(backends)} map {{ {targets} }}
         }}
         chain post {{
             type nat hook postrouting priority srcnat
-            ip daddr 10.2.0.0/16 masquerade
+            {ip} daddr {near} masquerade
         }}
     }}""")
     _keep_long(rig)
 
 
 def _nftables6(rig):
-    backends = ", ".join(f"{i} : {b} . {BACKEND_PORT}" for i, b in enumerate(BACKENDS6))
-    rig.nft(f"""table ip6 lb {{
-        chain pre {{
-            type nat hook prerouting priority dstnat
-            ip6 daddr {VIP6} meta l4proto {{ tcp, udp }} th dport {PORT} \
-                dnat ip6 addr . port to numgen random mod {len(BACKENDS6)} map {{ {backends} }}
-        }}
-        chain post {{
-            type nat hook postrouting priority srcnat
-            ip6 daddr 2001:db8:2::/64 masquerade
-        }}
-    }}""")
-    _keep_long(rig)
+    _nftables(rig, True)
 
 
 def _flowtable(rig):

@@ -5,34 +5,31 @@ from net.ktap import equal
 from talk import Direct, Hairpin, Masqueraded
 
 
-def hairpin(wire, proto, mode, own):
-    """From the pod and back to it, by the stack and by bypass; it sees the node."""
-    talk = Hairpin(wire, proto, mode, own).open()
-    flow = talk.flow()
-    equal((flow["kind"], flow["state"]), ("snat", "tcp-established" if proto == "tcp" else "udp-replied"), "flow")
+def there_and_back(talk):
+    """By the stack and by bypass, both ways."""
+    talk.open()
     for data in (b"", b"x", b"odd", bytes(1000)):
-        with wire.bypassing(2):
+        with talk.wire.bypassing(2):
             talk.say(talk.ask, talk.answer, data=data)
-    if proto == "tcp":
+    flow = talk.flow()
+    if talk.proto == "tcp":
         for side in (talk.ask, talk.answer):
             talk.say(side, flags="FA")
         talk.say(talk.ask, flags="A")
+    return flow
+
+
+def hairpin(wire, proto, mode, own):
+    """From the pod and back to it; it sees the node."""
+    flow = there_and_back(Hairpin(wire, proto, mode, own))
+    equal((flow["kind"], flow["state"]), ("snat", "tcp-established" if proto == "tcp" else "udp-replied"), "flow")
     wire.lbadm("flow", "flush")
 
 
 def seen(wire, kind, proto, mode, setting, name):
-    """By the stack and by bypass, both ways."""
     talk = kind(wire, proto)
     talk.mode, talk.settings = mode, (setting,)
-    talk.open()
-    equal(talk.flow()["kind"], name, "flow")
-    for data in (b"", b"x", b"odd", bytes(1000)):
-        with wire.bypassing(2):
-            talk.say(talk.ask, talk.answer, data=data)
-    if proto == "tcp":
-        for side in (talk.ask, talk.answer):
-            talk.say(side, flags="FA")
-        talk.say(talk.ask, flags="A")
+    equal(there_and_back(talk)["kind"], name, "flow")
 
 
 PODS = f"pods {','.join(f.pod for f in FAMILIES)}"
