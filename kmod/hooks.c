@@ -452,8 +452,8 @@ void bpflb_hooks_unregister(struct bpflb_net *bn)
  * bpflb_hooks_follow() - unregister the hooks where they have nothing to do
  * @bn: namespace
  *
- * That is without service or node, and once flows that outlive their service
- * are gone too.
+ * That is without service or node, and without flows that outlive their service. Where
+ * these end later it is the next change of the configuration that finds so.
  *
  * Context: process, bpflb_net.lock.
  */
