@@ -10,7 +10,7 @@ DESTDIR ?=
 KERNELS ?= 6.1 6.12 uml-debug uml-smp
 
 .PHONY: all modules tools install modules-install tools-install uninstall clean distclean help
-.PHONY: check check-all check-static check-fresh demo bench bench-check
+.PHONY: check check-all check-failover check-static check-fresh demo demo-failover bench bench-check
 .DELETE_ON_ERROR:
 
 all: modules tools ## the module for the running kernel (or KVER=, KDIR=), and lbadm
@@ -41,8 +41,12 @@ check: ## unit tests, and the shorter part of the others in a 6.1 guest: under 1
 	tests/run --kernel 6.1 --subset
 
 check-all: ## every test on every kernel (KERNELS="6.12" for just one)
-	tests/lab/need build lab tests static
+	tests/lab/need build lab tests failover static
 	tests/run $(addprefix --kernel ,$(KERNELS))
+
+check-failover: ## balancers die under traffic, beside real BIRD and keepalived; of check-all (KERNELS="6.12" for just one)
+	tests/lab/need build lab tests failover
+	tests/run $(addprefix --kernel ,$(KERNELS)) failover
 
 check-static: ## sparse, W=1, checkpatch, shellcheck, DKMS
 	tests/lab/need build lab static
@@ -57,6 +61,12 @@ demo: ## a small cluster in one guest, and what bpflb does in it
 	tests/lab/build 6.1
 	$(MAKE) -C tools
 	tests/demo/run
+
+demo-failover: ## a thousand connections, and a balancer that dies and comes back: by BGP and by VRRP
+	tests/lab/need build lab tests failover
+	tests/lab/build 6.1
+	$(MAKE) -C tools
+	tests/lab/run 6.1 tests/failover/show
 
 bench: ## what packets cost, beside routing, IPVS and nftables, and if budgets are met: 20 minutes, BENCH=quick 3
 	tests/lab/need build lab bench
@@ -77,4 +87,4 @@ distclean: clean ## and the links to kernels; the kernels themselves are in ~/.c
 	rm -rf build
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))

@@ -61,12 +61,12 @@ class Cluster:
 
     current = None
 
-    def __init__(self, plan=V4, mode="snat", offloads=False, servers_at=None, **params):
+    def __init__(self, plan=V4, mode="snat", offloads=False, servers_at=None, topology=None, **params):
         if Cluster.current:
             Cluster.current.close()
         Cluster.current = self
         module.reload(mode=mode, **params)
-        self.net = Topology().setup(offloads)
+        self.net = (topology or Topology()).setup(offloads)
         self.plan = plan
         places = [*self.plan.pods, *self.plan.nodes] if servers_at is None else servers_at
         self.nginx = servers.Nginx(self.net, places) if places else None

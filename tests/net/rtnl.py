@@ -32,8 +32,8 @@ def _mac(address):
     return _attr(1, _octets(address)) if address else b""
 
 
-def _link(index=0, flags=0):
-    return struct.pack("=BxHiII", 0, 0, index, flags, flags)
+def _link(index=0, flags=0, change=0):
+    return struct.pack("=BxHiII", 0, 0, index, flags, flags | change)
 
 
 class Rtnl:
@@ -95,6 +95,9 @@ class Rtnl:
         if master:
             body += _attr(10, struct.pack("=I", self._index(master)))
         self._ask(_NEWLINK, body, 0)
+
+    def down(self, link):
+        self._ask(_NEWLINK, _link(self._index(link), change=_IFF_UP), 0)
 
     def address(self, link, address, length):
         """One of IPv6 is not looked for on the link first: it can be used at once."""

@@ -162,12 +162,12 @@ class Topology:
         self._at("c0").route(p.anywhere, via=p.client_gw)
         link("r0", "wan0", p.client_gw, p.client_len)
         link("r0", "lan0", p.lan_gw, p.lan_len)
-        self._at("r0").route(p.services, via=p.nodes[BALANCER])
+        self._route_services(p)
         for node, address in p.nodes.items():
             link(node, "lan0", address, p.lan_len)
             self._at(node).route(p.anywhere, via=p.lan_gw)
             for other in p.nodes:
-                if other != node:
+                if other != node and p.pods_of(other):
                     self._at(node).route(p.pod_net(other), via=p.nodes[other])
             for pod, pod_address in p.pods_of(node).items():
                 link(node, pod, p.pod_gw, p.host_len)
@@ -175,6 +175,14 @@ class Topology:
                 self._at(node).route(f"{pod_address}/{p.host_len}", link=pod, source=address)
                 self._at(pod).route(f"{p.pod_gw}/{p.host_len}", link="eth0")
                 self._at(pod).route(p.anywhere, via=p.pod_gw, link="eth0")
+
+    def _route_services(self, p):
+        self._at("r0").route(p.services, via=p.nodes[BALANCER])
+
+    def plug(self, node, in_):
+        """The cable of @node's lan0 is in, or it is out: then its neighbours hear nothing of it, not even that."""
+        with Rtnl(self.ns("lan")) as lan:
+            (lan.up if in_ else lan.down)(node)
 
 
 def mac_of(place):
