@@ -32,9 +32,28 @@ void bpflb_backend_put(struct bpflb_backend *be)
 	bpflb_counters_sum(be->counters, sum);
 	for (i = 0; i < BPFLB_COUNTS; i++)
 		atomic64_add(sum[i], &svc->gone[i]);
+	bpflb_node_put(rcu_dereference_protected(be->on, true));
 	free_percpu(be->counters);
 	kfree_rcu(be, rcu);
 	bpflb_service_put(svc);
+}
+
+/**
+ * bpflb_backend_set_on() - say which node a backend's packets go to
+ * @be: the backend
+ * @node: the node; NULL leaves it at the last one, which flows may still be with
+ *
+ * Context: process, bpflb_net.lock.
+ */
+void bpflb_backend_set_on(struct bpflb_backend *be, struct bpflb_node *node)
+{
+	struct bpflb_node *old = rcu_dereference_protected(be->on, true);
+
+	if (!node || node == old)
+		return;
+	refcount_inc(&node->ref);
+	rcu_assign_pointer(be->on, node);
+	bpflb_node_put(old);
 }
 
 /**

@@ -56,6 +56,7 @@ struct bpflb_backend_key {
  * @key: its service, a reference, and its address and port
  * @counters: what went to it and came from it
  * @id: number, unique in the namespace, rising along @list
+ * @on: the node that its packets go to in a tunnel, a reference; read by packets
  * @live: new flows may come; read by packets
  * @here: on this node; read by packets
  * @bypass: its service's, unless it is down; read by packets
@@ -66,7 +67,7 @@ struct bpflb_backend_key {
  * @cur: in force
  * @next: after the open transaction
  *
- * All but @counters and @ref, and for packets @live, @here, @bypass,
+ * All but @counters and @ref, and for packets @on, @live, @here, @bypass,
  * @down and @flows_max: bpflb_net.lock. What each packet reads is in a cache line of its own,
  * away from @ref, which each new flow writes.
  */
@@ -79,6 +80,7 @@ struct bpflb_backend {
 
 	struct bpflb_backend_key key __aligned(64);
 	struct bpflb_counters __percpu *counters;
+	struct bpflb_node __rcu *on;
 	u32 id;
 	bool live;
 	bool here;
@@ -122,6 +124,7 @@ static inline bool bpflb_backend_keeps(const struct bpflb_backend *be, u8 kind)
 }
 
 void bpflb_backend_put(struct bpflb_backend *be);
+void bpflb_backend_set_on(struct bpflb_backend *be, struct bpflb_node *node);
 struct bpflb_backend *bpflb_backend_find(struct bpflb_net *bn, struct bpflb_service *svc,
 					 u8 family, const struct bpflb_endpoint *at);
 struct bpflb_backend *bpflb_backend_of_note(struct bpflb_net *bn, struct bpflb_service *svc,

@@ -56,28 +56,65 @@ static bool is_pod_here(const struct bpflb_settings *s, const struct bpflb_packe
 	       bpflb_settings_has_pod(s, pkt->tuple.family, &pkt->tuple.src.addr);
 }
 
-/* @policy: where the packet asks. What is for a server in this node's own network
- * never leaves, and so has no other source than its client's.
+/** struct course - how a flow gets to its backend */
+struct course {
+	u8 kind;	/* enum bpflb_flow_kind */
+	u8 dispatch;	/* of DSR_OUT: enum bpflb_dispatch */
+};
+
+/* @masquerade: not for a server in this node's own network: what never leaves has no other
+ * source than its client's.
  */
-static u8 flow_kind(struct bpflb_net *bn, const struct bpflb_version *v,
-		    const struct bpflb_slot *slot, const struct bpflb_packet *pkt, u8 policy)
+static u8 kind_here(struct bpflb_net *bn, const struct bpflb_backend *be, bool masquerade)
+{
+	return masquerade && !bpflb_addr_is_own(bn->net, be->key.family, &be->key.at.addr) ?
+	       BPFLB_FLOW_SNAT : BPFLB_FLOW_LOCAL;
+}
+
+/* How DSR gets to a backend elsewhere. */
+static u8 dispatch_to(const struct bpflb_settings *s, const struct bpflb_version *v,
+		      const struct bpflb_slot *slot)
+{
+	u8 dispatch = v->dispatch == BPFLB_SERVICE_DISPATCH_DEFAULT ? s->dispatch : v->dispatch;
+
+	/* A node with bpflb would balance again what comes for the service. */
+	if (slot->where == BPFLB_WHERE_NODE && dispatch == BPFLB_DISPATCH_L2)
+		return BPFLB_DISPATCH_OPT;
+	return dispatch;
+}
+
+/* Does a machine without bpflb understand it? It hears the service's own address and port. */
+static bool is_for_plain(u8 dispatch, const struct bpflb_backend *be,
+			 const struct bpflb_packet *pkt)
+{
+	return (dispatch == BPFLB_DISPATCH_IPIP || dispatch == BPFLB_DISPATCH_L2) &&
+	       (!be->key.at.port || be->key.at.port == pkt->tuple.dst.port);
+}
+
+/* @policy: where the packet asks */
+static struct course flow_course(struct bpflb_net *bn, const struct bpflb_version *v,
+				 const struct bpflb_slot *slot, const struct bpflb_packet *pkt,
+				 u8 policy)
 {
 	const struct bpflb_settings *s = rcu_dereference(bn->settings);
 	bool all = s->masquerade == BPFLB_MASQUERADE_ALL && policy == BPFLB_POLICY_CLUSTER;
 	bool dsr = is_dsr(s, v, pkt->tuple.proto);
+	struct course snat = { BPFLB_FLOW_SNAT };
+	u8 dispatch = dispatch_to(s, v, slot);
 
 	if (is_hairpin(slot->be, pkt))
-		return BPFLB_FLOW_SNAT;
+		return snat;
 	if (slot->where == BPFLB_WHERE_HERE)
-		return all && !dsr && !bpflb_addr_is_own(bn->net, pkt->tuple.family,
-							 &slot->be->key.at.addr) ?
-		       BPFLB_FLOW_SNAT : BPFLB_FLOW_LOCAL;
-	if (slot->where == BPFLB_WHERE_PLAIN)
-		return BPFLB_FLOW_SNAT;
+		return (struct course){ kind_here(bn, slot->be, all && !dsr) };
+	if (slot->where == BPFLB_WHERE_PLAIN &&
+	    (is_pod_here(s, pkt) || !is_for_plain(dispatch, slot->be, pkt)))
+		return snat;
 	/* What answers a pod comes by here, whoever it is from. */
 	if (!all && is_pod_here(s, pkt))
-		return BPFLB_FLOW_DIRECT;
-	return dsr && can_be_answered(bn, pkt) ? BPFLB_FLOW_DSR_OUT : BPFLB_FLOW_SNAT;
+		return (struct course){ BPFLB_FLOW_DIRECT };
+	if (!dsr || !can_be_answered(bn, pkt))
+		return snat;
+	return (struct course){ BPFLB_FLOW_DSR_OUT, dispatch };
 }
 
 /* A port of the client's that it is unlikely to use itself at this moment. */
@@ -112,10 +149,11 @@ static bool is_its_own_reverse(const struct bpflb_flow *flow)
 
 /* Put a flow into the table. If its MID tuple is taken, by the same client port's
  * flow to another service:
- *	DSR_OUT has none; each packet gets its note, to be told from the other's;
+ *	DSR_OUT by "opt" has none; each packet gets its note, to be told from the other's;
  *	DSR_IN: if the other is closing it ends: this client has gone on;
  *	else the client gets another port towards the backend. So does one that asks
- *	itself from the very port that it serves at.
+ *	itself from the very port that it serves at. By another dispatch of DSR_OUT it
+ *	has that only as long as it takes to pass the stack.
  * Return: 0; -EEXIST if another packet of the connection was faster;
  * -EADDRINUSE if no tuple between client and backend is free; -ENOMEM; -ENOSPC.
  */
@@ -133,12 +171,12 @@ static int link_flow(struct bpflb_net *bn, struct bpflb_flow *flow)
 		err = bpflb_flow_link(flow, mid, &clash);
 		if (err != -EEXIST || clash == BPFLB_KEY_ORIG)
 			return err;
-		if (flow->kind == BPFLB_FLOW_DSR_OUT) {
+		if (flow->kind == BPFLB_FLOW_DSR_OUT)
 			flow->flags |= BPFLB_FLOW_NOTE_ALWAYS;
+		if (flow->kind == BPFLB_FLOW_DSR_OUT && flow->dispatch == BPFLB_DISPATCH_OPT)
 			mid = false;
-		} else if (flow->kind != BPFLB_FLOW_DSR_IN || !end_closing(bn, flow)) {
+		else if (flow->kind != BPFLB_FLOW_DSR_IN || !end_closing(bn, flow))
 			flow->mport = other_port();
-		}
 	}
 	return -EADDRINUSE;
 }
@@ -155,21 +193,22 @@ static bool is_in_mid_life(const struct bpflb_packet *pkt)
  * has just made. Return: why there is none.
  */
 static enum bpflb_drop_reason make_flow(struct bpflb_net *bn, struct bpflb_backend *be,
-					struct bpflb_packet *pkt, u8 kind,
-					struct bpflb_match *m)
+					struct bpflb_packet *pkt,
+					struct course course, struct bpflb_match *m)
 {
 	struct bpflb_flow *flow;
 	int err;
 
 	if (!bpflb_flow_make_room(bn))
 		return BPFLB_DROP_TABLE_FULL;
-	flow = bpflb_flow_alloc(bn, be, pkt, kind);
+	flow = bpflb_flow_alloc(bn, be, pkt, course.kind);
 	if (!flow)
 		return BPFLB_DROP_NO_MEMORY;
+	flow->dispatch = course.dispatch;
 	/* Met in mid-life: its backend may know nothing of it and must be able
 	 * to answer with an RST or ABORT that the client believes.
 	 */
-	if (kind == BPFLB_FLOW_DSR_OUT && is_in_mid_life(pkt))
+	if (course.kind == BPFLB_FLOW_DSR_OUT && is_in_mid_life(pkt))
 		flow->flags |= BPFLB_FLOW_NOTE_ALWAYS;
 
 	err = link_flow(bn, flow);
@@ -282,7 +321,7 @@ static unsigned int begin_flow(struct bpflb_net *bn, const struct bpflb_version 
 {
 	struct bpflb_match m = {};
 	enum bpflb_drop_reason reason = make_flow(bn, slot->be, pkt,
-						  flow_kind(bn, v, slot, pkt, policy), &m);
+						  flow_course(bn, v, slot, pkt, policy), &m);
 
 	if (reason != BPFLB_NO_DROP)
 		return bpflb_drop(bn, slot->be->key.svc, skb, reason);
@@ -368,7 +407,8 @@ unsigned int bpflb_balance_noted(struct bpflb_net *bn, struct sk_buff *skb,
 				 struct bpflb_packet *asked, struct bpflb_backend *be,
 				 struct bpflb_match *m)
 {
-	enum bpflb_drop_reason reason = make_flow(bn, be, asked, BPFLB_FLOW_DSR_IN, m);
+	const struct course course = { BPFLB_FLOW_DSR_IN };
+	enum bpflb_drop_reason reason = make_flow(bn, be, asked, course, m);
 
 	return reason == BPFLB_NO_DROP ? NF_ACCEPT : bpflb_drop(bn, be->key.svc, skb, reason);
 }

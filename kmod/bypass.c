@@ -104,6 +104,48 @@ static __always_inline void transmit(struct net *net, struct sk_buff *skb, u8 to
 	neigh_output(n, skb, false);
 }
 
+/* Of a flow that DSR dispatches otherwise than with an option. */
+static noinline bool send_dispatched(struct bpflb_net *bn, struct sk_buff *skb, bool tcp,
+				     struct bpflb_flow *flow, struct rtable *rt)
+{
+	bool tunnel = flow->dispatch != BPFLB_DISPATCH_L2;
+	u32 len = skb->len, head = 0;
+	struct bpflb_ends4 to;
+	struct bpflb_tunnel t;
+	struct neighbour *n;
+
+	if (tunnel) {
+		if (!bpflb_tunnel_of(flow, bpflb_dsr_notes_each(flow), &t) || t.family != t.inner)
+			return false;
+		head = bpflb_tunnel_len(&t);
+	}
+	if (len + head > U16_MAX || skb->encapsulation)
+		return false;
+	n = neighbour_of(rt, tunnel ? t.dst.ip : flow->addr[BPFLB_ADDR_BACKEND]);
+	if (!n || skb_cow(skb, LL_RESERVED_SPACE(rt->dst.dev) + head))
+		return false;
+	to.saddr = flow->addr[BPFLB_ADDR_CLIENT];
+	to.daddr = flow->addr[BPFLB_ADDR_SERVICE];
+	to.sport = flow->cport;
+	to.dport = flow->vport;
+	if (flow->dispatch == BPFLB_DISPATCH_GENEVE) {
+		to.daddr = flow->addr[BPFLB_ADDR_BACKEND];
+		to.dport = flow->bport;
+	}
+	bpflb_rewrite4(skb, ip_hdr(skb), ip_hdr(skb) + 1, tcp, true, &to);
+	bpflb_counters_packet(flow->counters, len, false);
+	if (tunnel && !bpflb_tunnel_put(bn, skb, &t)) {
+		bpflb_drop(bn, flow->be->key.svc, skb, BPFLB_DROP_NO_MEMORY);
+		kfree_skb(skb);
+		return true;
+	}
+	if (tunnel && t.noted)
+		this_cpu_inc(bn->counters->notes_sent);
+	this_cpu_inc(bn->counters->bypassed);
+	transmit(bn->net, skb, ip_hdr(skb)->tos, rt, n);
+	return true;
+}
+
 /* Send the packet on, if its flow has a way for it. Else it is as it was. */
 static __always_inline bool send(struct bpflb_net *bn, struct sk_buff *skb, bool tcp,
 				 struct bpflb_flow *flow, bool reply)
@@ -132,6 +174,8 @@ static __always_inline bool send(struct bpflb_net *bn, struct sk_buff *skb, bool
 		bpflb_way_close(way);
 		return false;
 	}
+	if (unlikely(flow->dispatch))
+		return send_dispatched(bn, skb, tcp, flow, route_of(dst));
 	target(flow, reply, &to);
 	n = neighbour_of(route_of(dst), to.daddr);
 	if (!n || skb_cow(skb, LL_RESERVED_SPACE(dst->dev) + BPFLB_NOTE_OPT4_LEN))

@@ -30,7 +30,7 @@ struct bpflb_bypassed bpflb_bypass(struct bpflb_net *bn, struct sk_buff *skb);
 struct bpflb_bypassed bpflb_bypass6(struct bpflb_net *bn, struct sk_buff *skb);
 
 /* bypass_grant.c */
-void bpflb_bypass_grant(const struct bpflb_match *m, struct sk_buff *skb,
+void bpflb_bypass_grant(const struct bpflb_match *m, struct sk_buff *skb, struct dst_entry *dst,
 			const struct net_device *out);
 void bpflb_bypass_end(struct bpflb_flow *flow);
 

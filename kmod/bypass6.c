@@ -29,9 +29,8 @@ static bool is_too_big(const struct sk_buff *skb, const struct dst_entry *dst,
 		       const struct bpflb_flow *flow)
 {
 	u32 mtu = max_t(u32, ip6_dst_mtu_maybe_forward(dst, true), IPV6_MIN_MTU);
-	u32 note = bpflb_bypass_has_notes(flow) ? BPFLB_NOTE_OPT6_LEN : 0;
 
-	return bpflb_is_too_big(skb, mtu - note);
+	return bpflb_is_too_big(skb, mtu - bpflb_bypass_head(flow));
 }
 
 static struct rt6_info *route_of(struct dst_entry *dst)
@@ -101,6 +100,49 @@ static void transmit(struct net *net, struct sk_buff *skb, struct rt6_info *rt,
 	neigh_output(n, skb, false);
 }
 
+/* Of a flow that DSR dispatches otherwise than with an option. */
+static noinline bool send_dispatched(struct bpflb_net *bn, struct sk_buff *skb, bool tcp,
+				     struct bpflb_flow *flow, struct rt6_info *rt)
+{
+	const struct in6_addr *addr = bpflb_flow_addr6(flow, 0);
+	bool tunnel = flow->dispatch != BPFLB_DISPATCH_L2;
+	u32 len = skb->len, head = 0;
+	struct bpflb_ends6 to;
+	struct bpflb_tunnel t;
+	struct neighbour *n;
+
+	if (tunnel) {
+		if (!bpflb_tunnel_of(flow, bpflb_dsr_notes_each(flow), &t) || t.family != t.inner)
+			return false;
+		head = bpflb_tunnel_len(&t);
+	}
+	if (len + head > U16_MAX || skb->encapsulation)
+		return false;
+	n = neighbour_of(rt, tunnel ? &t.dst.in6 : &addr[BPFLB_ADDR_BACKEND]);
+	if (!n || skb_cow(skb, LL_RESERVED_SPACE(rt->dst.dev) + head))
+		return false;
+	to.saddr = &addr[BPFLB_ADDR_CLIENT];
+	to.daddr = &addr[BPFLB_ADDR_SERVICE];
+	to.sport = flow->cport;
+	to.dport = flow->vport;
+	if (flow->dispatch == BPFLB_DISPATCH_GENEVE) {
+		to.daddr = &addr[BPFLB_ADDR_BACKEND];
+		to.dport = flow->bport;
+	}
+	bpflb_rewrite6(skb, ipv6_hdr(skb), ipv6_hdr(skb) + 1, tcp, true, &to);
+	bpflb_counters_packet(flow->counters, len, false);
+	if (tunnel && !bpflb_tunnel_put(bn, skb, &t)) {
+		bpflb_drop(bn, flow->be->key.svc, skb, BPFLB_DROP_NO_MEMORY);
+		kfree_skb(skb);
+		return true;
+	}
+	if (tunnel && t.noted)
+		this_cpu_inc(bn->counters->notes_sent);
+	this_cpu_inc(bn->counters->bypassed);
+	transmit(bn->net, skb, rt, n);
+	return true;
+}
+
 /* Send the packet on, if its flow has a way for it. Else it is as it was. */
 static bool send(struct bpflb_net *bn, struct sk_buff *skb, bool tcp, struct bpflb_flow *flow,
 		 bool reply)
@@ -133,6 +175,8 @@ static bool send(struct bpflb_net *bn, struct sk_buff *skb, bool tcp, struct bpf
 	}
 	if (is_too_big(skb, dst, flow))
 		return false;
+	if (unlikely(flow->dispatch))
+		return send_dispatched(bn, skb, tcp, flow, route_of(dst));
 	target(flow, reply, &to);
 	n = neighbour_of(route_of(dst), to.daddr);
 	if (!n || skb_cow(skb, LL_RESERVED_SPACE(dst->dev) + BPFLB_NOTE_OPT6_LEN))

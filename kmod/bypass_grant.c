@@ -38,11 +38,9 @@ static bool is_ordinary6(const struct rt6_info *rt)
 	return !(rt->rt6i_flags & (RTF_LOCAL | RTF_ANYCAST | RTF_REJECT));
 }
 
-/* Can a packet be sent on from PREROUTING by the route that this one has taken? */
-static bool is_ordinary_route(const struct sk_buff *skb, bool ipv6, const struct net_device *out)
+/* Can a packet be sent on from PREROUTING by the route that this one takes? */
+static bool is_ordinary_route(const struct dst_entry *dst, bool ipv6, const struct net_device *out)
 {
-	const struct dst_entry *dst = skb_dst(skb);
-
 	return dst && leads_out(dst, out) &&
 	       (ipv6 ? is_ordinary6(container_of(dst, const struct rt6_info, dst)) :
 		       is_ordinary4(container_of(dst, const struct rtable, dst)));
@@ -122,22 +120,24 @@ static void way_open(struct bpflb_flow *flow, bool reply, struct dst_entry *dst,
 	smp_store_release(&way->dst, dst);
 }
 
-static bool has_way(const struct bpflb_way *way, const struct sk_buff *skb)
+static bool has_way(const struct bpflb_way *way, const struct sk_buff *skb,
+		    const struct dst_entry *dst)
 {
-	return READ_ONCE(way->dst) == skb_dst(skb) && READ_ONCE(way->iif) == skb->skb_iif;
+	return READ_ONCE(way->dst) == dst && READ_ONCE(way->iif) == skb->skb_iif;
 }
 
 /**
  * bpflb_bypass_grant() - the packets that follow this one may bypass the stack
  * @m: its flow, found by MID
  * @skb: the packet, which leaves: in POSTROUTING
- * @out: the device that it leaves by
+ * @dst: the route that it leaves by, of its own family; of a tunnel that of the outer packet
+ * @out: the device of that
  *
  * If nothing speaks against it.
  *
  * Context: RCU, bottom halves off; takes a bucket lock.
  */
-void bpflb_bypass_grant(const struct bpflb_match *m, struct sk_buff *skb,
+void bpflb_bypass_grant(const struct bpflb_match *m, struct sk_buff *skb, struct dst_entry *dst,
 			const struct net_device *out)
 {
 	bool reply = bpflb_role_is_reply(m->role);
@@ -148,15 +148,13 @@ void bpflb_bypass_grant(const struct bpflb_match *m, struct sk_buff *skb,
 
 	if (!(BIT(READ_ONCE(flow->state)) & BPFLB_BYPASS_STATES) ||
 	    !bpflb_bypass_is_allowed(flow->bn, flow) || !was_forwarded(skb, ipv6) ||
-	    skb_has_extensions(skb) || has_way(&flow->way[reply], skb) ||
-	    !is_ordinary_route(skb, ipv6, out) || !conntrack_agrees(flow, skb))
+	    skb_has_extensions(skb) || has_way(&flow->way[reply], skb, dst) ||
+	    !is_ordinary_route(dst, ipv6, out) || !conntrack_agrees(flow, skb))
 		return;
-	mtu = mtu_of(skb_dst(skb), ipv6);
-	if (bpflb_bypass_has_notes(flow))
-		mtu -= bpflb_note_len(bpflb_flow_family(flow));
+	mtu = mtu_of(dst, ipv6) - bpflb_bypass_head(flow);
 	lock = bpflb_index_lock(flow->hash[BPFLB_KEY_MID]);
 	spin_lock(lock);
 	if (!(flow->flags & BPFLB_FLOW_DEAD))
-		way_open(flow, reply, skb_dst(skb), skb->skb_iif, mtu);
+		way_open(flow, reply, dst, skb->skb_iif, mtu);
 	spin_unlock(lock);
 }

@@ -1,15 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <linux/icmp.h>
-#include <linux/icmpv6.h>
 #include <linux/ipv6.h>
-#include <net/icmp.h>
-#include <net/ip.h>
-#include <net/ip6_route.h>
-#include <net/route.h>
 
 #include "backend.h"
 #include "balance.h"
-#include "compat/gso.h"
 #include "dsr.h"
 #include "frontend.h"
 #include "netns.h"
@@ -19,149 +12,15 @@
 #include "translate.h"
 #include "version.h"
 
-/* No IPv4 link has to carry more in one piece (RFC 791). */
-#define SURELY_FITS 576
-
-/* The note is on the first packet of TCP and SCTP; UDP has no first packet. */
-static bool needs_note(const struct bpflb_packet *pkt, const struct bpflb_flow *flow)
-{
-	return bpflb_dsr_notes_each(flow) || bpflb_packet_is_syn(pkt);
-}
-
-static struct dst_entry *route4(struct bpflb_net *bn, const struct sk_buff *skb, __be32 daddr)
-{
-	struct flowi4 fl4 = { .daddr = daddr, .flowi4_mark = skb->mark };
-	struct rtable *rt = ip_route_output_key(bn->net, &fl4);
-
-	return IS_ERR(rt) ? NULL : &rt->dst;
-}
-
-static struct dst_entry *route6(struct bpflb_net *bn, const struct sk_buff *skb,
-				const struct in6_addr *daddr)
-{
-	struct flowi6 fl6 = { .daddr = *daddr, .flowi6_mark = skb->mark };
-	struct dst_entry *dst = ip6_route_output(bn->net, NULL, &fl6);
-
-	if (!dst->error)
-		return dst;
-	dst_release(dst);
-	return NULL;
-}
-
-/* The route to the flow's backend, a reference; NULL if there is none. */
-static struct dst_entry *route_to(struct bpflb_net *bn, const struct sk_buff *skb,
-				  const struct bpflb_flow *flow)
-{
-	const union nf_inet_addr backend = bpflb_flow_addr(flow, BPFLB_ADDR_BACKEND);
-
-	return bpflb_flow_is_ipv6(flow) ? route6(bn, skb, &backend.in6) :
-					  route4(bn, skb, backend.ip);
-}
-
-static bool grows_too_big(const struct sk_buff *skb, const struct bpflb_packet *pkt, u32 room)
-{
-	bool ipv6 = pkt->tuple.family == NFPROTO_IPV6;
-	u32 pieces = ipv6 ? IP6CB(skb)->frag_max_size : IPCB(skb)->frag_max_size;
-
-	if (skb_is_gso(skb))
-		return !skb_gso_validate_network_len(skb, room);
-	if (!ipv6 && !(ip_hdr(skb)->frag_off & htons(IP_DF)))
-		return false;
-	/* Put together from fragments: it leaves in such, of that size, note included. */
-	return pieces ? pieces > room + bpflb_note_len(pkt->tuple.family) : pkt->len > room;
-}
-
-/* Tell the sender of a packet what would fit. */
-static void send_too_big(struct sk_buff *skb, struct dst_entry *dst, u8 family, u32 room)
-{
-	if (family == NFPROTO_IPV6) {
-		icmpv6_send(skb, ICMPV6_PKT_TOOBIG, 0, max_t(u32, room, IPV6_MIN_MTU));
-		return;
-	}
-	/* icmp_send() wants a route on the packet; PREROUTING has none yet. */
-	skb_dst_drop(skb);
-	skb_dst_set(skb, dst_clone(dst));
-	icmp_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, htonl(room));
-}
-
-/* Would the packet outgrow its path? If so its sender is told what would not.
- * It is asked here, where the packet is still as the client has sent it: that
- * is what the ICMP error must quote.
- */
-static bool outgrows_path(struct bpflb_net *bn, struct sk_buff *skb,
-			  const struct bpflb_packet *pkt, const struct bpflb_flow *flow)
-{
-	u32 note = bpflb_note_len(pkt->tuple.family), room;
-	struct dst_entry *dst;
-	bool too_big;
-
-	if (pkt->len + note <= (pkt->tuple.family == NFPROTO_IPV6 ? IPV6_MIN_MTU : SURELY_FITS))
-		return false;
-	dst = route_to(bn, skb, flow);
-	if (!dst)
-		return false;
-	room = dst_mtu(dst) - note;
-	too_big = grows_too_big(skb, pkt, room);
-	if (too_big)
-		send_too_big(skb, dst, pkt->tuple.family, room);
-	dst_release(dst);
-	return too_big;
-}
-
 static bool note_read(const struct sk_buff *skb, u8 family, struct bpflb_endpoint *note)
 {
 	return family == NFPROTO_IPV6 ? bpflb_note_opt6_read(skb, note) :
 					bpflb_note_opt4_read(skb, note);
 }
 
-static bool note_fits(const struct sk_buff *skb, u8 family)
-{
-	return family == NFPROTO_IPV6 ? bpflb_note_opt6_fits(skb) : bpflb_note_opt4_fits(skb);
-}
-
-static bool note_put(struct sk_buff *skb, u8 family, const struct bpflb_endpoint *note)
-{
-	return family == NFPROTO_IPV6 ? bpflb_note_opt6_put(skb, note) :
-					bpflb_note_opt4_put(skb, note);
-}
-
 static bool note_strip(struct sk_buff *skb, u8 family)
 {
 	return family == NFPROTO_IPV6 ? bpflb_note_opt6_strip(skb) : bpflb_note_opt4_strip(skb);
-}
-
-/**
- * bpflb_dsr_send() - put the note of its service on a client's packet
- * @bn: namespace
- * @skb: the packet, its destination still the service
- * @pkt: what it is; follows the change
- * @flow: its flow, of kind DSR_OUT
- *
- * Context: RCU, bottom halves off. Return: NF_ACCEPT, or NF_DROP and it is
- * counted.
- */
-unsigned int bpflb_dsr_send(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt,
-			    const struct bpflb_flow *flow)
-{
-	struct bpflb_service *svc = flow->be->key.svc;
-	const struct bpflb_endpoint note = {
-		.addr = bpflb_flow_addr(flow, BPFLB_ADDR_SERVICE),
-		.port = flow->vport,
-	};
-	u8 family = pkt->tuple.family;
-
-	if (!needs_note(pkt, flow))
-		return NF_ACCEPT;
-	if (!note_fits(skb, family))
-		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NOTE_NO_ROOM);
-	if (outgrows_path(bn, skb, pkt, flow))
-		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NOTE_TOO_BIG);
-	if (!note_put(skb, family, &note))
-		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NO_MEMORY);
-	pkt->thoff += bpflb_note_len(family);
-	pkt->len += bpflb_note_len(family);
-	this_cpu_inc(bn->counters->notes_sent);
-	return NF_ACCEPT;
 }
 
 static bool device_is_trusted(const struct bpflb_settings *s, const struct net_device *dev)
@@ -230,12 +89,20 @@ static bool is_known(const struct bpflb_match *m, const struct bpflb_packet *ask
 	       bpflb_flow_serves(m, asked);
 }
 
-/* The flow that a note is about, under whichever hash: the service may have been switched to
- * one-packet, or from it, since the flow was made. Where there is none @asked has the hash
- * that a new one is to have.
+/**
+ * bpflb_dsr_find_known() - the flow of a packet that another node has balanced to this one
+ * @bn: namespace
+ * @asked: the packet, its destination what the client had spoken to; gets its hash
+ * @be: the backend on this node that it is for
+ * @m: what is found
+ *
+ * Under whichever hash: the service may have been switched to one-packet, or from it, since
+ * the flow was made. Where there is none @asked has the hash that a new one is to have.
+ *
+ * Context: RCU. Return: false if there is none, or none that serves.
  */
-static bool find_known(struct bpflb_net *bn, struct bpflb_packet *asked,
-		       const struct bpflb_backend *be, struct bpflb_match *m)
+bool bpflb_dsr_find_known(struct bpflb_net *bn, struct bpflb_packet *asked,
+			  const struct bpflb_backend *be, struct bpflb_match *m)
 {
 	struct bpflb_match with;
 	u32 hash;
@@ -254,6 +121,29 @@ static bool find_known(struct bpflb_net *bn, struct bpflb_packet *asked,
 	return is_known(m, asked, be);
 }
 
+/**
+ * bpflb_dsr_begin() - make a flow for a packet that another node has balanced to this one
+ * @bn: namespace
+ * @skb: the packet
+ * @asked: the same, after bpflb_dsr_find_known()
+ * @be: the backend on this node that it is for
+ * @m: what was found; its flow then, if there is one
+ *
+ * Context: RCU, bottom halves off. Return: NF_ACCEPT, or NF_DROP and counted.
+ */
+unsigned int bpflb_dsr_begin(struct bpflb_net *bn, struct sk_buff *skb,
+			     struct bpflb_packet *asked, struct bpflb_backend *be,
+			     struct bpflb_match *m)
+{
+	if (m->flow && m->role == BPFLB_ROLE_ORIG)
+		bpflb_flow_kill(m->flow);
+	m->flow = NULL;
+	/* A RST makes no flow, but it is the server's to see. */
+	if (asked->tcp_flags & BPFLB_TCP_RST)
+		return NF_ACCEPT;
+	return bpflb_balance_noted(bn, skb, asked, be, m);
+}
+
 /* The packet, its destination what the client had spoken to, is for @be here. */
 static unsigned int receive_for(struct bpflb_net *bn, struct sk_buff *skb,
 				struct bpflb_packet *pkt, struct bpflb_packet *asked,
@@ -261,20 +151,14 @@ static unsigned int receive_for(struct bpflb_net *bn, struct sk_buff *skb,
 {
 	unsigned int verdict;
 
-	if (find_known(bn, asked, be, m))
+	if (bpflb_dsr_find_known(bn, asked, be, m))
 		return take_note(bn, skb, pkt, be->key.svc);
 	if (!sender_is_trusted(bn, skb)) {
 		m->flow = NULL;
 		return refuse_note(bn, skb, pkt, be->key.svc, BPFLB_DROP_NOTE_SENDER);
 	}
-	if (m->flow && m->role == BPFLB_ROLE_ORIG)
-		bpflb_flow_kill(m->flow);
-	m->flow = NULL;
 	verdict = take_note(bn, skb, pkt, be->key.svc);
-	/* A RST makes no flow, but it is the server's to see. */
-	if (verdict != NF_ACCEPT || pkt->tcp_flags & BPFLB_TCP_RST)
-		return verdict;
-	return bpflb_balance_noted(bn, skb, asked, be, m);
+	return verdict == NF_ACCEPT ? bpflb_dsr_begin(bn, skb, asked, be, m) : verdict;
 }
 
 /**

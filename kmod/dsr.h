@@ -8,7 +8,22 @@
 
 struct bpflb_net;
 
+/* dsr_send.c */
+unsigned int bpflb_dsr_send(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt,
+			    const struct bpflb_flow *flow);
+unsigned int bpflb_dsr_leave(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt,
+			     const struct bpflb_match *m);
+unsigned int bpflb_dsr_leave_error(struct bpflb_net *bn, struct sk_buff *skb,
+				   const struct bpflb_flow *flow);
+
+bool bpflb_dsr_put_option(struct sk_buff *skb, u8 family, const struct bpflb_endpoint *note);
+
 /* dsr.c */
+bool bpflb_dsr_find_known(struct bpflb_net *bn, struct bpflb_packet *asked,
+			  const struct bpflb_backend *be, struct bpflb_match *m);
+unsigned int bpflb_dsr_begin(struct bpflb_net *bn, struct sk_buff *skb,
+			     struct bpflb_packet *asked, struct bpflb_backend *be,
+			     struct bpflb_match *m);
 /**
  * bpflb_dsr_notes_each() - is there a note on each packet, and not only the first?
  * @flow: a flow of kind DSR_OUT
@@ -18,8 +33,6 @@ static inline bool bpflb_dsr_notes_each(const struct bpflb_flow *flow)
 	return bpflb_flow_proto(flow) == IPPROTO_UDP || flow->flags & BPFLB_FLOW_NOTE_ALWAYS;
 }
 
-unsigned int bpflb_dsr_send(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt,
-			    const struct bpflb_flow *flow);
 unsigned int bpflb_dsr_receive(struct bpflb_net *bn, struct sk_buff *skb,
 			       struct bpflb_packet *pkt, struct bpflb_match *m);
 

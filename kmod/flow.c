@@ -296,7 +296,7 @@ int bpflb_flow_init(void)
 	BUILD_BUG_ON(sizeof(struct bpflb_flow) > 128);
 	BUILD_BUG_ON(sizeof(struct bpflb_flow6) > 192);
 	/* What a lookup compares is in the first line. */
-	BUILD_BUG_ON(offsetofend(struct bpflb_flow, closed) > 64);
+	BUILD_BUG_ON(offsetofend(struct bpflb_flow, dispatch) > 64);
 	/* Both lines of a flow are one pair: processors fetch such together. */
 	flow_cache = kmem_cache_create("bpflb_flow", sizeof(struct bpflb_flow),
 				       sizeof(struct bpflb_flow), 0, NULL);

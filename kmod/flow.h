@@ -104,6 +104,7 @@ struct bpflb_way {
  * @bn: its namespace
  * @hash: of each key that it has
  * @closed: BPFLB_CLOSED_*, for TCP
+ * @dispatch: of DSR_OUT: enum bpflb_dispatch; never changes
  * @be: its backend, a reference; never changes
  * @counters: @be's, or NULL if there was no memory for them
  * @rcu: to free it
@@ -146,6 +147,7 @@ struct bpflb_flow {
 	struct bpflb_net *bn;
 	u32 hash[BPFLB_KEYS];
 	u8 closed;
+	u8 dispatch;
 
 	struct bpflb_backend *be __aligned(64);
 	struct bpflb_counters __percpu *counters;

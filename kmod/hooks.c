@@ -11,6 +11,7 @@
 #include "balance.h"
 #include "bypass.h"
 #include "dsr.h"
+#include "dsr_tunnel.h"
 #include "flow.h"
 #include "flow_find.h"
 #include "frontend.h"
@@ -45,13 +46,82 @@ static unsigned int come_in(struct bpflb_net *bn, struct sk_buff *skb, struct bp
 	return NF_ACCEPT;
 }
 
+static bool bypasses(struct bpflb_net *bn, struct sk_buff *skb, u8 family)
+{
+	return family == NFPROTO_IPV6 ? bpflb_bypass6(bn, skb).sent : bpflb_bypass(bn, skb).sent;
+}
+
+static bool parse(const struct sk_buff *skb, u8 family, struct bpflb_packet *pkt)
+{
+	return family == NFPROTO_IPV6 ? bpflb_packet_parse6(skb, pkt) :
+					bpflb_packet_parse4(skb, pkt);
+}
+
+/* A packet that may have come in a tunnel; once out of it, it is not looked for another.
+ * Return: NF_ACCEPT too for one that is none of ours.
+ */
+static unsigned int come_out(struct bpflb_net *bn, struct sk_buff *skb, u8 family,
+			     enum bpflb_opened opened, struct bpflb_packet *pkt,
+			     struct bpflb_match *m, unsigned int verdict)
+{
+	if (opened == BPFLB_OPENED_NOT)
+		return NF_ACCEPT;
+	if (opened == BPFLB_OPENED_DONE)
+		return verdict;
+	if (opened == BPFLB_OPENED_FLOW)
+		return bpflb_translate_dst(skb, pkt, m);
+	if (bypasses(bn, skb, family))
+		return NF_STOLEN;
+	if (!parse(skb, family, pkt))
+		return bpflb_icmp_come_in(bn, skb, family);
+	*m = bpflb_flow_find(bn, pkt);
+	return come_in(bn, skb, pkt, m);
+}
+
+static unsigned int come_in_geneve(struct bpflb_net *bn, struct sk_buff *skb, u8 family, u32 udp)
+{
+	unsigned int verdict = NF_ACCEPT;
+	struct bpflb_match m = {};
+	struct bpflb_packet pkt;
+	enum bpflb_opened opened = bpflb_open_geneve(bn, skb, family, udp, &pkt, &m, &verdict);
+
+	return come_out(bn, skb, family, opened, &pkt, &m, verdict);
+}
+
+static unsigned int come_in_ipip(struct bpflb_net *bn, struct sk_buff *skb, u8 family)
+{
+	unsigned int verdict = NF_ACCEPT;
+	struct bpflb_match m = {};
+	struct bpflb_packet pkt;
+	enum bpflb_opened opened = bpflb_open_ipip(bn, skb, family, &pkt, &m, &verdict);
+
+	return come_out(bn, skb, family, opened, &pkt, &m, verdict);
+}
+
+/* Is it for this node, and in Geneve? Asked of packets that have no flow. */
+static bool is_geneve(struct bpflb_net *bn, const struct bpflb_tuple *t)
+{
+	return unlikely(t->dst.port == htons(BPFLB_GENEVE_PORT)) && t->proto == IPPROTO_UDP &&
+	       bpflb_addr_is_own(bn->net, t->family, &t->dst.addr);
+}
+
+static bool is_ipip(const struct sk_buff *skb, u8 family)
+{
+	return family == NFPROTO_IPV6 ? ipv6_hdr(skb)->nexthdr == IPPROTO_IPV6 :
+					ip_hdr(skb)->protocol == IPPROTO_IPIP &&
+					!ip_is_fragment(ip_hdr(skb));
+}
+
 /* A packet that is neither TCP, UDP nor SCTP. */
 static unsigned int other_come_in(struct bpflb_net *bn, struct sk_buff *skb, u8 family)
 {
+	if (is_ipip(skb, family))
+		return come_in_ipip(bn, skb, family);
 	if (bpflb_ping(bn, skb, family, false)) {
 		consume_skb(skb);
 		return NF_STOLEN;
 	}
+	bpflb_tunnel_learn_mtu(bn, skb, family);
 	return bpflb_icmp_come_in(bn, skb, family);
 }
 
@@ -87,7 +157,7 @@ static unsigned int leave_flow(struct sk_buff *skb, struct bpflb_packet *pkt,
 	unsigned int verdict = bpflb_translate_src(skb, pkt, m, out);
 
 	if (verdict == NF_ACCEPT && out)
-		bpflb_bypass_grant(m, skb, out);
+		bpflb_bypass_grant(m, skb, skb_dst(skb), out);
 	return verdict;
 }
 
@@ -138,6 +208,8 @@ static unsigned int come_in_ordinary(struct bpflb_net *bn, struct sk_buff *skb,
 	fe = bpflb_frontend_for(bn, &pkt.tuple);
 	if (fe)
 		return bpflb_balance(bn, fe, skb, &pkt);
+	if (is_geneve(bn, &pkt.tuple))
+		return come_in_geneve(bn, skb, NFPROTO_IPV4, pkt.thoff);
 	if (bpflb_vip_is_closed(bn, &pkt.tuple))
 		return bpflb_reject_unknown_port(bn, skb, &pkt);
 	bpflb_hint_give(skb, k, tried.hash, true);
@@ -159,6 +231,8 @@ static unsigned int come_in_whole(struct bpflb_net *bn, struct sk_buff *skb,
 			return bpflb_translate_dst(skb, pkt, &m);
 	}
 	m = bpflb_flow_find(bn, pkt);
+	if (!m.flow && is_geneve(bn, &pkt->tuple) && !bpflb_frontend_for(bn, &pkt->tuple))
+		return come_in_geneve(bn, skb, pkt->tuple.family, pkt->thoff);
 	return come_in(bn, skb, pkt, &m);
 }
 
@@ -194,6 +268,8 @@ static noinline unsigned int come_in_slowly6(struct bpflb_net *bn, struct sk_buf
 	fe = bpflb_frontend_for(bn, &pkt.tuple);
 	if (fe)
 		return bpflb_balance(bn, fe, skb, &pkt);
+	if (is_geneve(bn, &pkt.tuple))
+		return come_in_geneve(bn, skb, NFPROTO_IPV6, pkt.thoff);
 	if (bpflb_vip_is_closed(bn, &pkt.tuple))
 		return bpflb_reject_unknown_port(bn, skb, &pkt);
 	bpflb_hint_give6(skb, &k, tried.hash, true);

@@ -465,6 +465,23 @@ static unsigned int to_client(struct sk_buff *skb, struct icmp_error *e,
 	return finish(skb, e, flow, &to, &src, noted);
 }
 
+/* An error about what the backend of @flow has sent, which may know nothing of its address
+ * being another than the service's.
+ */
+static unsigned int to_server(struct bpflb_net *bn, struct sk_buff *skb, struct icmp_error *e,
+			      const struct bpflb_flow *flow, u8 family)
+{
+	union nf_inet_addr src = source_of(skb, family);
+	struct bpflb_tuple to;
+	unsigned int verdict;
+
+	if (flow->dispatch != BPFLB_DISPATCH_IPIP && flow->dispatch != BPFLB_DISPATCH_L2)
+		return NF_ACCEPT;
+	bpflb_flow_tuple(flow, BPFLB_KEY_ORIG, &to);
+	verdict = finish(skb, e, flow, &to, &src, false);
+	return verdict == NF_ACCEPT ? bpflb_dsr_leave_error(bn, skb, flow) : verdict;
+}
+
 /**
  * bpflb_icmp_leave() - a packet that is neither TCP nor UDP leaves
  * @bn: namespace
@@ -501,6 +518,8 @@ unsigned int bpflb_icmp_leave(struct bpflb_net *bn, struct sk_buff *skb, u8 fami
 	if (m.role == BPFLB_ROLE_MID_REPLY)
 		return to_client(skb, &e, flow, family,
 				 noted && flow->kind == BPFLB_FLOW_DSR_OUT);
+	if (out && flow->kind == BPFLB_FLOW_DSR_OUT)
+		return to_server(bn, skb, &e, flow, family);
 	if (flow->kind != BPFLB_FLOW_SNAT || !out || !bpflb_snat_is_complete(flow))
 		return NF_ACCEPT;
 	bpflb_flow_tuple(flow, BPFLB_KEY_REPLY, &to);

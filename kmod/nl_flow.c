@@ -62,6 +62,9 @@ static int put_endpoint(struct sk_buff *msg, const struct bpflb_flow *flow, int 
 
 static int put_source(struct sk_buff *msg, const struct bpflb_flow *flow)
 {
+	if (flow->kind == BPFLB_FLOW_DSR_OUT &&
+	    nla_put_u8(msg, BPFLB_FLOW_A_DISPATCH, flow->dispatch))
+		return -EMSGSIZE;
 	if (flow->kind != BPFLB_FLOW_SNAT)
 		return nla_put_be16(msg, BPFLB_FLOW_A_SNAT_PORT, flow->mport);
 	if (!bpflb_snat_is_complete(flow))

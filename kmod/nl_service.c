@@ -25,6 +25,7 @@ const struct nla_policy bpflb_nl_service_policy[BPFLB_SERVICE_A_MAX + 1] = {
 	[BPFLB_SERVICE_A_BYPASS] = NLA_POLICY_MAX(NLA_U8, 1),
 	[BPFLB_SERVICE_A_ONE_PACKET] = NLA_POLICY_MAX(NLA_U8, 1),
 	[BPFLB_SERVICE_A_MODE] = { .type = NLA_U8 },
+	[BPFLB_SERVICE_A_DISPATCH] = { .type = NLA_U8 },
 	[BPFLB_SERVICE_A_SOURCES] = NLA_POLICY_MAX(NLA_U8, BPFLB_SOURCES_RULE_MAX),
 	[BPFLB_SERVICE_A_SOURCE] = BPFLB_NL_PREFIX,
 	[BPFLB_SERVICE_A_TABLE_SIZE] = { .type = NLA_U32 },
@@ -238,6 +239,7 @@ static int check_numbers(struct nlattr **attrs, struct netlink_ext_ack *extack)
 	const struct nlattr *size = attrs[BPFLB_SERVICE_A_TABLE_SIZE];
 	const struct nlattr *affinity = attrs[BPFLB_SERVICE_A_AFFINITY];
 	const struct nlattr *mode = attrs[BPFLB_SERVICE_A_MODE];
+	const struct nlattr *dispatch = attrs[BPFLB_SERVICE_A_DISPATCH];
 
 	if (size && !bpflb_maglev_size_is_good(nla_get_u32(size))) {
 		NL_SET_ERR_MSG_ATTR(extack, size, "a table has 251, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65521 or 131071 entries");
@@ -250,6 +252,11 @@ static int check_numbers(struct nlattr **attrs, struct netlink_ext_ack *extack)
 	if (mode && nla_get_u8(mode) > BPFLB_MODE_MAX &&
 	    nla_get_u8(mode) != BPFLB_SERVICE_MODE_DEFAULT) {
 		NL_SET_ERR_MSG_ATTR(extack, mode, "the mode is snat, dsr, hybrid or default");
+		return -EINVAL;
+	}
+	if (dispatch && nla_get_u8(dispatch) > BPFLB_DISPATCH_MAX &&
+	    nla_get_u8(dispatch) != BPFLB_SERVICE_DISPATCH_DEFAULT) {
+		NL_SET_ERR_MSG_ATTR(extack, dispatch, "the dispatch is opt, geneve, ipip, l2 or default");
 		return -EINVAL;
 	}
 	return 0;
@@ -268,6 +275,8 @@ static int set_conf(struct bpflb_service *svc, struct nlattr **attrs,
 		svc->next.table_size = nla_get_u32(attrs[BPFLB_SERVICE_A_TABLE_SIZE]);
 	if (attrs[BPFLB_SERVICE_A_MODE])
 		svc->next.mode = nla_get_u8(attrs[BPFLB_SERVICE_A_MODE]);
+	if (attrs[BPFLB_SERVICE_A_DISPATCH])
+		svc->next.dispatch = nla_get_u8(attrs[BPFLB_SERVICE_A_DISPATCH]);
 	if (attrs[BPFLB_SERVICE_A_ONE_PACKET])
 		svc->next.one_packet = nla_get_u8(attrs[BPFLB_SERVICE_A_ONE_PACKET]);
 	if (attrs[BPFLB_SERVICE_A_SCHEDULER])
@@ -454,6 +463,7 @@ static int service_fill(struct sk_buff *msg, const struct bpflb_nl_head *head,
 	    nla_put_u32(msg, BPFLB_SERVICE_A_AFFINITY, conf->affinity) ||
 	    nla_put_u8(msg, BPFLB_SERVICE_A_ONE_PACKET, conf->one_packet) ||
 	    nla_put_u8(msg, BPFLB_SERVICE_A_MODE, conf->mode) ||
+	    nla_put_u8(msg, BPFLB_SERVICE_A_DISPATCH, conf->dispatch) ||
 	    nla_put_u32(msg, BPFLB_SERVICE_A_FLOWS_MAX, conf->flows_max) ||
 	    put_frontends(msg, next ? svc->next_fe : svc->cur_fe) ||
 	    put_sources(msg, next ? svc->next_sources : svc->cur_sources) ||

@@ -39,11 +39,14 @@ const struct nla_policy bpflb_nl_settings_policy[BPFLB_SETTINGS_A_MAX + 1] = {
 	[BPFLB_SETTINGS_A_CLEAR] = NLA_POLICY_MASK(NLA_U32, BPFLB_SETTINGS_CLEAR_SNAT_ADDR |
 							   BPFLB_SETTINGS_CLEAR_DSR_DEVICE |
 							   BPFLB_SETTINGS_CLEAR_NODEPORT_ADDR |
-							   BPFLB_SETTINGS_CLEAR_POD),
+							   BPFLB_SETTINGS_CLEAR_POD |
+							   BPFLB_SETTINGS_CLEAR_IPIP_SOURCE),
 	[BPFLB_SETTINGS_A_NODEPORT_ADDR] = BPFLB_NL_PREFIX,
 	[BPFLB_SETTINGS_A_POD] = BPFLB_NL_PREFIX,
 	[BPFLB_SETTINGS_A_MASQUERADE] = NLA_POLICY_MAX(NLA_U8, BPFLB_MASQUERADE_MAX),
 	[BPFLB_SETTINGS_A_REFUSED_NOTES] = NLA_POLICY_MAX(NLA_U8, BPFLB_REFUSED_NOTES_MAX),
+	[BPFLB_SETTINGS_A_DISPATCH] = NLA_POLICY_MAX(NLA_U8, BPFLB_DISPATCH_MAX),
+	[BPFLB_SETTINGS_A_IPIP_SOURCE] = BPFLB_NL_PREFIX,
 	[BPFLB_SETTINGS_A_BYPASS] = NLA_POLICY_MAX(NLA_U8, 1),
 	[BPFLB_SETTINGS_A_NO_BACKEND] = NLA_POLICY_MAX(NLA_U8, BPFLB_NO_BACKEND_MAX),
 	[BPFLB_SETTINGS_A_UNKNOWN_PORTS] = NLA_POLICY_MAX(NLA_U8, BPFLB_UNKNOWN_PORTS_MAX),
@@ -150,6 +153,28 @@ static int add_pod(struct bpflb_settings *s, const struct nlattr *attr,
 	return bpflb_nl_get_prefix(attr, &s->pod[s->n_pod++], extack);
 }
 
+static int add_ipip_source(struct bpflb_settings *s, const struct nlattr *attr,
+			   struct netlink_ext_ack *extack)
+{
+	struct bpflb_prefix prefix, *mine;
+	int err = bpflb_nl_get_prefix(attr, &prefix, extack);
+
+	if (err)
+		return err;
+	mine = &s->ipip_source[prefix.family == NFPROTO_IPV6];
+	if (mine->family) {
+		NL_SET_ERR_MSG_ATTR(extack, attr, "more than one source prefix of a family");
+		return -E2BIG;
+	}
+	*mine = prefix;
+	return 0;
+}
+
+static void clear_ipip_sources(struct bpflb_settings *s)
+{
+	memset(s->ipip_source, 0, sizeof(s->ipip_source));
+}
+
 static void clear_pods(struct bpflb_settings *s)
 {
 	s->n_pod = 0;
@@ -179,6 +204,8 @@ static int set_lists(struct bpflb_settings *s, struct genl_info *info)
 		clear_nodeport_addrs(s);
 	if (info->attrs[BPFLB_SETTINGS_A_POD] || clear & BPFLB_SETTINGS_CLEAR_POD)
 		clear_pods(s);
+	if (info->attrs[BPFLB_SETTINGS_A_IPIP_SOURCE] || clear & BPFLB_SETTINGS_CLEAR_IPIP_SOURCE)
+		clear_ipip_sources(s);
 	nla_for_each_attr(attr, genlmsg_data(info->genlhdr), genlmsg_len(info->genlhdr), rem) {
 		if (nla_type(attr) == BPFLB_SETTINGS_A_SNAT_ADDR)
 			err = add_snat(s, attr, info->extack);
@@ -188,6 +215,8 @@ static int set_lists(struct bpflb_settings *s, struct genl_info *info)
 			err = add_nodeport_addr(s, attr, info->extack);
 		else if (nla_type(attr) == BPFLB_SETTINGS_A_POD)
 			err = add_pod(s, attr, info->extack);
+		else if (nla_type(attr) == BPFLB_SETTINGS_A_IPIP_SOURCE)
+			err = add_ipip_source(s, attr, info->extack);
 		if (err)
 			return err;
 	}
@@ -219,6 +248,8 @@ static int set_scalars(struct bpflb_settings *s, struct genl_info *info)
 		s->masquerade = nla_get_u8(a[BPFLB_SETTINGS_A_MASQUERADE]);
 	if (a[BPFLB_SETTINGS_A_REFUSED_NOTES])
 		s->refused_notes = nla_get_u8(a[BPFLB_SETTINGS_A_REFUSED_NOTES]);
+	if (a[BPFLB_SETTINGS_A_DISPATCH])
+		s->dispatch = nla_get_u8(a[BPFLB_SETTINGS_A_DISPATCH]);
 	if (a[BPFLB_SETTINGS_A_TIMEOUTS])
 		err = set_timeouts(s, a[BPFLB_SETTINGS_A_TIMEOUTS], info->extack);
 	if (!err && a[BPFLB_SETTINGS_A_SNAT_PORTS])
@@ -284,6 +315,10 @@ static int put_lists(struct sk_buff *msg, const struct bpflb_settings *s)
 					  &s->nodeport_addr[i]);
 	for (i = 0; !err && i < s->n_pod; i++)
 		err = bpflb_nl_put_prefix(msg, BPFLB_SETTINGS_A_POD, &s->pod[i]);
+	for (i = 0; !err && i < 2; i++)
+		if (s->ipip_source[i].family)
+			err = bpflb_nl_put_prefix(msg, BPFLB_SETTINGS_A_IPIP_SOURCE,
+						  &s->ipip_source[i]);
 	return err;
 }
 
@@ -308,6 +343,7 @@ static int settings_fill(struct sk_buff *msg, const struct bpflb_nl_head *head,
 	    nla_put_u8(msg, BPFLB_SETTINGS_A_PING, s->ping) ||
 	    nla_put_u8(msg, BPFLB_SETTINGS_A_MASQUERADE, s->masquerade) ||
 	    nla_put_u8(msg, BPFLB_SETTINGS_A_REFUSED_NOTES, s->refused_notes) ||
+	    nla_put_u8(msg, BPFLB_SETTINGS_A_DISPATCH, s->dispatch) ||
 	    put_range(msg, BPFLB_SETTINGS_A_SNAT_PORTS, &s->snat_ports) ||
 	    put_range(msg, BPFLB_SETTINGS_A_NODEPORTS, &s->nodeports) ||
 	    put_timeouts(msg, s) || put_lists(msg, s)) {

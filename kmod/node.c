@@ -52,6 +52,18 @@ bool bpflb_node_is_live(struct bpflb_net *bn, u8 family, const union nf_inet_add
 	return node && READ_ONCE(node->live);
 }
 
+/**
+ * bpflb_node_put() - give back a reference
+ * @node: the node, or NULL
+ *
+ * Context: any.
+ */
+void bpflb_node_put(struct bpflb_node *node)
+{
+	if (node && refcount_dec_and_test(&node->ref))
+		kfree_rcu(node, rcu);
+}
+
 /* What the device knows the node as; no reference. */
 static struct neighbour *neighbour_of(struct net_device *dev, const struct bpflb_node *node)
 {
@@ -217,6 +229,7 @@ struct bpflb_node *bpflb_node_make(struct bpflb_net *bn, u8 family,
 	if (!node)
 		return ERR_PTR(-ENOMEM);
 	node->key = (struct bpflb_node_key){ *addr, family };
+	refcount_set(&node->ref, 1);
 	node->id = ++bn->last_node_id;
 	node->self = bpflb_addr_is_own(bn->net, family, addr);
 	INIT_LIST_HEAD(&node->dirty);
@@ -276,5 +289,5 @@ void bpflb_node_settle(struct bpflb_net *bn, struct bpflb_node *node, bool keep_
 		return;
 	rhashtable_remove_fast(&bn->nodes, &node->hash, bpflb_node_params);
 	list_del_rcu(&node->all);
-	kfree_rcu(node, rcu);
+	bpflb_node_put(node);
 }

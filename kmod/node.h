@@ -5,6 +5,7 @@
 
 #include <linux/bits.h>
 #include <linux/netfilter.h>
+#include <linux/refcount.h>
 #include <linux/rhashtable.h>
 #include <linux/workqueue.h>
 
@@ -26,6 +27,7 @@ struct bpflb_node_key {
  * @all: in bpflb_net.node_list
  * @dirty: in bpflb_txn.nodes, if it changes in the open transaction
  * @rcu: to free it
+ * @ref: the configuration, and each backend whose packets go to it
  * @id: number, rising along bpflb_net.node_list
  * @key: its address
  * @self: it is an address of this node
@@ -38,6 +40,7 @@ struct bpflb_node {
 	struct list_head all;
 	struct list_head dirty;
 	struct rcu_head rcu;
+	refcount_t ref;
 	u32 id;
 	struct bpflb_node_key key;
 	bool self;
@@ -51,6 +54,7 @@ extern const struct rhashtable_params bpflb_node_params;
 /* The packet path */
 bool bpflb_node_is_live(struct bpflb_net *bn, u8 family, const union nf_inet_addr *addr);
 bool bpflb_node_sent_frame(struct bpflb_net *bn, const struct sk_buff *skb);
+void bpflb_node_put(struct bpflb_node *node);
 
 /* The control plane; all with bpflb_net.lock held */
 struct bpflb_node *bpflb_node_find(struct bpflb_net *bn, u8 family,

@@ -115,6 +115,7 @@ struct bpflb_service *bpflb_service_make(struct bpflb_net *bn, const char *name,
 	static const struct bpflb_service_conf conf = {
 		.bypass = 1,
 		.mode = BPFLB_SERVICE_MODE_DEFAULT,
+		.dispatch = BPFLB_SERVICE_DISPATCH_DEFAULT,
 		.table_size = BPFLB_MAGLEV_SIZE,
 	};
 	struct bpflb_service_key key = { .proto = proto };

@@ -32,6 +32,7 @@ struct bpflb_service_conf {
 	u8 bypass;
 	u8 one_packet;
 	u8 mode;
+	u8 dispatch;
 	u32 table_size;
 	u32 affinity;
 	u32 flows_max;

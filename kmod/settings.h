@@ -32,6 +32,7 @@ struct bpflb_snat_addrs {
  * @n_pod: how many @pod
  * @masquerade: enum bpflb_masquerade
  * @refused_notes: enum bpflb_refused_notes
+ * @dispatch: enum bpflb_dispatch
  * @flows_max: bound of the namespace's flows
  * @timeout: seconds, by enum bpflb_flow_state
  * @snat_ports: where SNAT ports are taken from
@@ -40,6 +41,7 @@ struct bpflb_snat_addrs {
  * @dsr_device: names of devices
  * @nodeport_addr: where node ports are, of the node's addresses
  * @pod: addresses of this node's pods
+ * @ipip_source: of IPv4 and of IPv6; of family 0 if there is none
  * @ephemeral: net.ipv4.ip_local_port_range, when the settings were made
  * @usable: @snat_ports less @ephemeral and @nodeports
  */
@@ -57,6 +59,7 @@ struct bpflb_settings {
 	u8 n_pod;
 	u8 masquerade;
 	u8 refused_notes;
+	u8 dispatch;
 	u32 flows_max;
 	u32 timeout[__BPFLB_STATE_MAX];
 	struct bpflb_range snat_ports;
@@ -65,6 +68,7 @@ struct bpflb_settings {
 	char dsr_device[BPFLB_DSR_DEVICES_MAX][IFNAMSIZ];
 	struct bpflb_prefix nodeport_addr[BPFLB_NODEPORT_ADDRS_MAX];
 	struct bpflb_prefix pod[BPFLB_PODS_MAX];
+	struct bpflb_prefix ipip_source[2];
 	struct bpflb_range ephemeral;
 	struct bpflb_port_set usable;
 };

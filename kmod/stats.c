@@ -102,6 +102,8 @@ static const char * const drop_name[] = {
 	[BPFLB_DROP_UNKNOWN_PORT]	= "unknown-port",
 	[BPFLB_DROP_SOURCE]		= "source-range",
 	[BPFLB_DROP_FLOWS_MAX]		= "flows-max",
+	[BPFLB_DROP_DISPATCH_ROUTE]	= "dispatch-route",
+	[BPFLB_DROP_TUNNEL_PACKET]	= "tunnel-packet",
 };
 static_assert(ARRAY_SIZE(drop_name) == __BPFLB_DROP_MAX);
 

@@ -5,7 +5,7 @@
  *
  *	role		coming in		leaving
  *	ORIG		dst = backend		(is MID_ORIG by then)
- *	MID_ORIG	-			SNAT: src = this node
+ *	MID_ORIG	-			SNAT: src = this node; DSR: by its dispatch
  *	REPLY		dst = client		(is MID_REPLY by then)
  *	MID_REPLY	-			src = service
  */
@@ -159,7 +159,8 @@ static unsigned int from_service(struct sk_buff *skb, struct bpflb_packet *pkt,
  * @m: its flow, found by MID
  * @out: the device it leaves by; NULL in LOCAL_IN
  *
- * Context: RCU, bottom halves off. Return: NF_ACCEPT, or NF_DROP and counted.
+ * Context: RCU, bottom halves off. Return: NF_ACCEPT; NF_STOLEN, and it is on its way; or
+ * NF_DROP and counted.
  */
 unsigned int bpflb_translate_src(struct sk_buff *skb, struct bpflb_packet *pkt,
 				 const struct bpflb_match *m, const struct net_device *out)
@@ -168,5 +169,7 @@ unsigned int bpflb_translate_src(struct sk_buff *skb, struct bpflb_packet *pkt,
 		return from_service(skb, pkt, m->flow);
 	if (m->flow->kind == BPFLB_FLOW_SNAT && out)
 		return from_snat(skb, pkt, m->flow, out);
+	if (m->flow->dispatch != BPFLB_DISPATCH_OPT && out)
+		return bpflb_dsr_leave(m->flow->bn, skb, pkt, m);
 	return NF_ACCEPT;
 }

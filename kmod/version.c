@@ -99,6 +99,7 @@ int bpflb_version_build(struct bpflb_service *svc, struct netlink_ext_ack *extac
 	v->affinity = svc->next.affinity;
 	v->one_packet = svc->next.one_packet;
 	v->mode = svc->next.mode;
+	v->dispatch = svc->next.dispatch;
 	svc->next_version = v;
 	if (v->affinity)
 		err = bpflb_affinity_prepare(svc->bn);
@@ -135,6 +136,8 @@ void bpflb_version_switch(struct bpflb_service *svc)
 	svc->n_here = 0;
 	list_for_each_entry(be, &svc->backends, list) {
 		WRITE_ONCE(be->here, be->next_here);
+		if (be->next_live)
+			bpflb_backend_set_on(be, be->next.node);
 		WRITE_ONCE(be->down, be->next.state == BPFLB_BACKEND_DOWN);
 		WRITE_ONCE(be->flows_max, be->next.flows_max);
 		/* What bypasses must not miss that its backend is down. */

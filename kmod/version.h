@@ -22,6 +22,7 @@ struct netlink_ext_ack;
  * @scheduler: enum bpflb_scheduler
  * @one_packet: each datagram is for itself
  * @mode: enum bpflb_mode, or BPFLB_SERVICE_MODE_DEFAULT
+ * @dispatch: enum bpflb_dispatch, or BPFLB_SERVICE_DISPATCH_DEFAULT
  * @affinity: for how many seconds a client has the backend it had; 0: none
  * @n_marked: how many @marked
  * @sources: who may ask, a reference; NULL: everybody
@@ -35,6 +36,7 @@ struct bpflb_version {
 	u8 scheduler;
 	bool one_packet;
 	u8 mode;
+	u8 dispatch;
 	u32 affinity;
 	u16 n_marked;
 	struct bpflb_sources *sources;

@@ -37,6 +37,8 @@ struct flow {
 	struct endpoint backend;
 	struct endpoint snat;
 	uint8_t bypass;
+	uint8_t dispatch;
+	bool has_dispatch;
 	uint32_t idle;
 	uint32_t expires;
 	bool has_idle;
@@ -142,6 +144,8 @@ static void flow_decode(const struct nlmsghdr *nlh, struct flow *flow)
 			&flow->backend);
 	decode_endpoint(attrs, BPFLB_FLOW_A_SNAT_ADDR, BPFLB_FLOW_A_SNAT_PORT, &flow->snat);
 	flow->bypass = attr_u8(attrs[BPFLB_FLOW_A_BYPASS]);
+	flow->dispatch = attr_u8(attrs[BPFLB_FLOW_A_DISPATCH]);
+	flow->has_dispatch = attrs[BPFLB_FLOW_A_DISPATCH];
 	flow->idle = attr_u32(attrs[BPFLB_FLOW_A_IDLE]);
 	flow->expires = attr_u32(attrs[BPFLB_FLOW_A_EXPIRES]);
 	flow->has_idle = attrs[BPFLB_FLOW_A_IDLE];
@@ -190,6 +194,10 @@ void flow_json(struct json *json, const char *key, const struct nlmsghdr *nlh)
 		json_u64(json, "snat_port", flow.snat.port);
 	else
 		json_null(json, "snat_port");
+	if (flow.has_dispatch)
+		json_string(json, "dispatch", name_of(dispatch_names, flow.dispatch, room));
+	else
+		json_null(json, "dispatch");
 	json_string(json, "bypass", name_of(bypass_names, flow.bypass, room));
 	if (flow.has_idle)
 		json_u64(json, "idle", flow.idle);
@@ -208,12 +216,15 @@ static const char *flow_endpoint(const struct endpoint *endpoint, char text[ENDP
 
 static const char *flow_how(const struct flow *flow, char text[ENDPOINT_ROOM + NAME_ROOM])
 {
-	char room[NAME_ROOM], snat[ENDPOINT_ROOM];
+	char room[NAME_ROOM], by[NAME_ROOM], snat[ENDPOINT_ROOM];
 	const char *kind = name_of(kind_names, flow->kind, room);
 
 	if (flow->snat.address.length)
 		snprintf(text, ENDPOINT_ROOM + NAME_ROOM, "%s %s", kind,
 			 format_endpoint(&flow->snat, snat));
+	else if (flow->has_dispatch && flow->dispatch != BPFLB_DISPATCH_OPT)
+		snprintf(text, ENDPOINT_ROOM + NAME_ROOM, "%s %s", kind,
+			 name_of(dispatch_names, flow->dispatch, by));
 	else if (flow->snat.port && flow->snat.port != flow->client.port)
 		snprintf(text, ENDPOINT_ROOM + NAME_ROOM, "%s port %u", kind, flow->snat.port);
 	else

@@ -27,6 +27,26 @@ const char *const service_mode_names[] = {
 };
 CHECK_NAMES(service_mode_names, __BPFLB_MODE_MAX + 1);
 
+const char *const dispatch_names[] = {
+	[BPFLB_DISPATCH_OPT]	= "opt",
+	[BPFLB_DISPATCH_GENEVE]	= "geneve",
+	[BPFLB_DISPATCH_IPIP]	= "ipip",
+	[BPFLB_DISPATCH_L2]	= "l2",
+	NULL
+};
+CHECK_NAMES(dispatch_names, __BPFLB_DISPATCH_MAX);
+
+/* The last is BPFLB_SERVICE_DISPATCH_DEFAULT. */
+const char *const service_dispatch_names[] = {
+	[BPFLB_DISPATCH_OPT]	= "opt",
+	[BPFLB_DISPATCH_GENEVE]	= "geneve",
+	[BPFLB_DISPATCH_IPIP]	= "ipip",
+	[BPFLB_DISPATCH_L2]	= "l2",
+	"default",
+	NULL
+};
+CHECK_NAMES(service_dispatch_names, __BPFLB_DISPATCH_MAX + 1);
+
 const char *const mode_origin_names[] = {
 	[BPFLB_MODE_ORIGIN_MODULE]	= "module",
 	[BPFLB_MODE_ORIGIN_SET]		= "set",

@@ -10,6 +10,8 @@
 
 extern const char *const mode_names[];
 extern const char *const service_mode_names[];
+extern const char *const dispatch_names[];
+extern const char *const service_dispatch_names[];
 extern const char *const mode_origin_names[];
 extern const char *const policy_names[];
 extern const char *const backend_state_names[];

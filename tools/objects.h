@@ -64,6 +64,9 @@ struct settings {
 	unsigned int pod_count;
 	uint8_t masquerade;
 	uint8_t refused_notes;
+	uint8_t dispatch;
+	struct prefix ipip_sources[2];
+	unsigned int ipip_source_count;
 	char dsr_devices[BPFLB_DSR_DEVICES_MAX][IFNAMSIZ];
 	unsigned int device_count;
 };
@@ -87,6 +90,7 @@ struct service {
 	bool bypass;
 	bool one_packet;
 	uint8_t mode;
+	uint8_t dispatch;
 	uint32_t backends;
 	uint32_t backends_local;
 	struct counters counters;

@@ -7,11 +7,11 @@
 
 #define SERVICE_WORDS	\
 	"address, scheduler, table-size, affinity, policy, internal-policy, bypass, allow, deny, " \
-	"flows-max, one-packet, mode"
+	"flows-max, one-packet, mode, dispatch"
 
 static const char *const service_keywords[] = {
 	"address", "scheduler", "table-size", "affinity", "policy", "internal-policy", "bypass",
-	"allow", "deny", "flows-max", "one-packet", "mode", NULL
+	"allow", "deny", "flows-max", "one-packet", "mode", "dispatch", NULL
 };
 
 enum {
@@ -26,6 +26,7 @@ enum {
 	SEEN_FLOWS_MAX = 256,
 	SEEN_ONE_PACKET = 512,
 	SEEN_MODE = 1024,
+	SEEN_DISPATCH = 2048,
 };
 
 static void put_frontend(struct request *request, unsigned int word,
@@ -117,16 +118,22 @@ static int build_table_size(struct request *request, struct line *line, unsigned
 	return code;
 }
 
-static int build_mode(struct request *request, struct line *line, unsigned int *seen)
+_Static_assert(BPFLB_SERVICE_MODE_DEFAULT == BPFLB_SERVICE_DISPATCH_DEFAULT,
+	       "build_own() has one default");
+
+/* @names: those of the settings' attribute of the same name, @count of them, and "default" */
+static int build_own(struct request *request, struct line *line, unsigned int *seen,
+		     unsigned int bit, const char *const *names, unsigned int count, int type)
 {
-	int code = args_once(line, seen, SEEN_MODE);
-	unsigned int mode;
+	const char *what = line->words[line->next - 1].text;
+	int code = args_once(line, seen, bit);
+	unsigned int value;
 
 	if (!code)
-		code = args_choice(line, "mode", service_mode_names, &mode);
+		code = args_choice(line, what, names, &value);
 	if (!code)
-		request_u8(request, line->next - 1, BPFLB_SERVICE_A_MODE,
-			   mode == __BPFLB_MODE_MAX ? BPFLB_SERVICE_MODE_DEFAULT : mode);
+		request_u8(request, line->next - 1, type,
+			   value == count ? BPFLB_SERVICE_MODE_DEFAULT : value);
 	return code;
 }
 
@@ -174,7 +181,11 @@ static int build_keyword(struct request *request, struct line *line, unsigned in
 	if (!strcmp(word, "affinity"))
 		return build_affinity(request, line, seen);
 	if (!strcmp(word, "mode"))
-		return build_mode(request, line, seen);
+		return build_own(request, line, seen, SEEN_MODE, service_mode_names,
+				 __BPFLB_MODE_MAX, BPFLB_SERVICE_A_MODE);
+	if (!strcmp(word, "dispatch"))
+		return build_own(request, line, seen, SEEN_DISPATCH, service_dispatch_names,
+				 __BPFLB_DISPATCH_MAX, BPFLB_SERVICE_A_DISPATCH);
 	if (!strcmp(word, "policy"))
 		return build_choice(request, line, seen, SEEN_POLICY, policy_names,
 				    BPFLB_SERVICE_A_POLICY);
@@ -271,7 +282,8 @@ static int service_build_del(struct request *request, struct line *line)
 	"before it internal-policy holds instead, for all alike.\n"
 
 #define MODE_HELP \
-	"With a mode its new flows go by that, whatever 'set mode' says; with default, by that.\n"
+	"With a mode or dispatch its new flows go by that, whatever 'set mode' and 'set\n" \
+	"dispatch' say; with default, by these.\n"
 
 #define SOURCES_HELP \
 	"With allow or deny, and prefixes such as 10.0.0.0/8,2001:db8::/32, only some\n" \
@@ -285,7 +297,8 @@ static const struct command service_commands[] = {
 		.args = "NAME tcp|udp|sctp ADDRESS... [scheduler random|rr|lc|maglev]\n"
 			"    [table-size N] [affinity TIME|off] [policy cluster|local]\n"
 			"    [internal-policy cluster|local] [bypass on|off] [allow|deny PREFIX,...]\n"
-			"    [mode snat|dsr|hybrid|default] [one-packet on|off] [flows-max N]",
+			"    [mode snat|dsr|hybrid|default] [dispatch opt|geneve|ipip|l2|default]\n"
+			"    [one-packet on|off] [flows-max N]",
 		.summary = "make a service",
 		.help = FRONTEND_HELP SCHEDULER_HELP AFFINITY_HELP MODE_HELP POLICY_HELP
 			"With bypass off each packet takes the whole way through the stack.\n"
@@ -298,7 +311,8 @@ static const struct command service_commands[] = {
 		.args = "NAME [address ADDRESS...] [scheduler random|rr|lc|maglev]\n"
 			"    [table-size N] [affinity TIME|off] [policy cluster|local]\n"
 			"    [internal-policy cluster|local] [bypass on|off] [allow|deny PREFIX,...]\n"
-			"    [mode snat|dsr|hybrid|default] [one-packet on|off] [flows-max N]",
+			"    [mode snat|dsr|hybrid|default] [dispatch opt|geneve|ipip|l2|default]\n"
+			"    [one-packet on|off] [flows-max N]",
 		.summary = "change a service; what is not mentioned stays as it is",
 		.help = FRONTEND_HELP "Those given here replace all that it had.\n"
 			AFFINITY_HELP MODE_HELP SOURCES_HELP,

@@ -34,6 +34,10 @@ void service_decode(const struct nlmsghdr *nlh, struct service *service)
 	service->bypass = attr_u8(attrs[BPFLB_SERVICE_A_BYPASS]);
 	service->table_size = attr_u32(attrs[BPFLB_SERVICE_A_TABLE_SIZE]);
 	service->mode = attr_u8(attrs[BPFLB_SERVICE_A_MODE]);
+	/* An older module has only one, and does not tell. */
+	service->dispatch = attrs[BPFLB_SERVICE_A_DISPATCH] ?
+			    attr_u8(attrs[BPFLB_SERVICE_A_DISPATCH]) :
+			    BPFLB_SERVICE_DISPATCH_DEFAULT;
 	service->one_packet = attr_u8(attrs[BPFLB_SERVICE_A_ONE_PACKET]);
 	service->affinity = attr_u32(attrs[BPFLB_SERVICE_A_AFFINITY]);
 	service->backends = attr_u32(attrs[BPFLB_SERVICE_A_BACKENDS]);
@@ -56,6 +60,12 @@ void service_decode(const struct nlmsghdr *nlh, struct service *service)
 		frontend->open = inner[BPFLB_FRONTEND_A_OPEN];
 		frontend->internal = inner[BPFLB_FRONTEND_A_INTERNAL];
 	}
+}
+
+static const char *dispatch_name(uint8_t dispatch, char room[NAME_ROOM])
+{
+	return dispatch == BPFLB_SERVICE_DISPATCH_DEFAULT ?
+	       "default" : name_of(dispatch_names, dispatch, room);
 }
 
 static const char *mode_name(uint8_t mode, char room[NAME_ROOM])
@@ -100,6 +110,7 @@ void service_json(struct json *json, const char *key, const struct service *serv
 	json_u64(json, "table_size", service->table_size);
 	json_u64(json, "affinity", service->affinity);
 	json_string(json, "mode", mode_name(service->mode, room));
+	json_string(json, "dispatch", dispatch_name(service->dispatch, room));
 	json_string(json, "policy", name_of(policy_names, service->policy, room));
 	json_string(json, "internal_policy",
 		    name_of(policy_names, service->internal_policy, room));
@@ -157,6 +168,8 @@ void service_words(FILE *file, const struct service *service, bool defaults)
 		fprintf(file, " affinity off");
 	if (defaults || service->mode != BPFLB_SERVICE_MODE_DEFAULT)
 		fprintf(file, " mode %s", mode_name(service->mode, room));
+	if (defaults || service->dispatch != BPFLB_SERVICE_DISPATCH_DEFAULT)
+		fprintf(file, " dispatch %s", dispatch_name(service->dispatch, room));
 	if (defaults || service->policy != BPFLB_POLICY_CLUSTER)
 		fprintf(file, " policy %s", name_of(policy_names, service->policy, room));
 	if (defaults || service->internal_policy != BPFLB_POLICY_CLUSTER)

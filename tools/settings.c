@@ -23,6 +23,8 @@ enum setting {
 	SETTING_PODS,
 	SETTING_MASQUERADE,
 	SETTING_REFUSED_NOTES,
+	SETTING_DISPATCH,
+	SETTING_IPIP_SOURCE,
 };
 
 static const char *const setting_names[] = {
@@ -42,6 +44,8 @@ static const char *const setting_names[] = {
 	[SETTING_PODS]		= "pods",
 	[SETTING_MASQUERADE]	= "masquerade",
 	[SETTING_REFUSED_NOTES]	= "refused-notes",
+	[SETTING_DISPATCH]	= "dispatch",
+	[SETTING_IPIP_SOURCE]	= "ipip-source",
 	NULL
 };
 
@@ -215,6 +219,22 @@ static int build_pods(struct request *request, struct line *line, struct draft *
 	return args_prefixes(line, "pods", BPFLB_PODS_MAX, put_pods, &arg);
 }
 
+static void put_ipip_source(const struct prefix *prefix, void *arg)
+{
+	const struct prefixes_arg *a = arg;
+
+	request_prefix(a->request, a->word, BPFLB_SETTINGS_A_IPIP_SOURCE, prefix);
+}
+
+static int build_ipip_source(struct request *request, struct line *line, struct draft *draft)
+{
+	struct prefixes_arg arg = { request, line->next };
+
+	if (take_clear(line, draft, "none", BPFLB_SETTINGS_CLEAR_IPIP_SOURCE))
+		return 0;
+	return args_prefixes(line, "ipip-source", 2, put_ipip_source, &arg);
+}
+
 static int build_setting(struct request *request, struct line *line, struct draft *draft,
 			 enum setting which)
 {
@@ -257,6 +277,11 @@ static int build_setting(struct request *request, struct line *line, struct draf
 	case SETTING_REFUSED_NOTES:
 		return build_choice(request, line, "refused-notes", refused_notes_names,
 				    BPFLB_SETTINGS_A_REFUSED_NOTES);
+	case SETTING_DISPATCH:
+		return build_choice(request, line, "dispatch", dispatch_names,
+				    BPFLB_SETTINGS_A_DISPATCH);
+	case SETTING_IPIP_SOURCE:
+		return build_ipip_source(request, line, draft);
 	}
 	return 0;
 }
@@ -321,6 +346,13 @@ static const struct command settings_commands[] = {
 		.args = "SETTING VALUE... [SETTING VALUE...]",
 		.summary = "change settings; what is not mentioned stays as it is",
 		.help = "mode snat|dsr|hybrid        how packets get to a backend on another node\n"
+			"dispatch opt|geneve|ipip|l2\n"
+			"                            how DSR brings them there: with an IP option; in\n"
+			"                            Geneve to the node; in IP to the backend; or to its\n"
+			"                            MAC. ipip and l2 are also for backends without\n"
+			"                            bpflb that have the service's address\n"
+			"ipip-source PREFIX,...      a prefix of each family that ipip takes its source\n"
+			"                            addresses from; none: this node's own\n"
 			"flows-max N                 flows of this namespace, at most\n"
 			"timeout STATE DURATION...   of tcp-syn-sent, tcp-syn-received, tcp-fin,\n"
 			"                            tcp-established, tcp-time-wait, tcp-closed,\n"

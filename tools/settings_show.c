@@ -56,6 +56,9 @@ static void decode_lists(const struct nlmsghdr *nlh, struct settings *settings)
 		if (nla_type(attr) == BPFLB_SETTINGS_A_POD &&
 		    settings->pod_count < BPFLB_PODS_MAX)
 			attr_prefix(attr, settings->pods + settings->pod_count++);
+		if (nla_type(attr) == BPFLB_SETTINGS_A_IPIP_SOURCE &&
+		    settings->ipip_source_count < 2)
+			attr_prefix(attr, settings->ipip_sources + settings->ipip_source_count++);
 	}
 }
 
@@ -89,6 +92,7 @@ void settings_decode(const struct nlmsghdr *nlh, struct settings *settings)
 	settings->ping = attr_u8(attrs[BPFLB_SETTINGS_A_PING]);
 	settings->masquerade = attr_u8(attrs[BPFLB_SETTINGS_A_MASQUERADE]);
 	settings->refused_notes = attr_u8(attrs[BPFLB_SETTINGS_A_REFUSED_NOTES]);
+	settings->dispatch = attr_u8(attrs[BPFLB_SETTINGS_A_DISPATCH]);
 	decode_lists(nlh, settings);
 }
 
@@ -174,6 +178,11 @@ void settings_json(struct json *json, const char *key, const struct settings *se
 	json_string(json, "refused_notes",
 		    name_of(refused_notes_names, settings->refused_notes, room));
 	json_string(json, "dsr_sender", name_of(dsr_sender_names, settings->dsr_sender, room));
+	json_string(json, "dispatch", name_of(dispatch_names, settings->dispatch, room));
+	json_open(json, "ipip_sources", '[');
+	for (i = 0; i < settings->ipip_source_count; i++)
+		json_string(json, NULL, format_prefix(&settings->ipip_sources[i], text));
+	json_close(json);
 	json_open(json, "dsr_devices", '[');
 	for (i = 0; i < settings->device_count; i++)
 		json_string(json, NULL, settings->dsr_devices[i]);
@@ -230,6 +239,11 @@ static void write_pods(FILE *file, const struct settings *settings)
 	write_prefixes(file, settings->pods, settings->pod_count, "none");
 }
 
+static void write_ipip_sources(FILE *file, const struct settings *settings)
+{
+	write_prefixes(file, settings->ipip_sources, settings->ipip_source_count, "none");
+}
+
 /**
  * settings_event - settings as the words of one "set" command
  * @file: where to
@@ -262,6 +276,9 @@ void settings_event(FILE *file, const struct settings *settings)
 	fprintf(file, " masquerade %s", name_of(masquerade_names, settings->masquerade, room));
 	fprintf(file, " refused-notes %s",
 		name_of(refused_notes_names, settings->refused_notes, room));
+	fprintf(file, " dispatch %s ipip-source",
+		name_of(dispatch_names, settings->dispatch, room));
+	write_ipip_sources(file, settings);
 }
 
 /**
@@ -329,6 +346,14 @@ void settings_save(FILE *file, const struct settings *settings)
 	if (settings->refused_notes != BPFLB_REFUSED_NOTES_DROP)
 		fprintf(file, "set refused-notes %s\n",
 			name_of(refused_notes_names, settings->refused_notes, room));
+	if (settings->dispatch != BPFLB_DISPATCH_OPT)
+		fprintf(file, "set dispatch %s\n",
+			name_of(dispatch_names, settings->dispatch, room));
+	if (settings->ipip_source_count) {
+		fputs("set ipip-source", file);
+		write_ipip_sources(file, settings);
+		putc('\n', file);
+	}
 }
 
 static void show_text(const struct settings *settings)
@@ -366,6 +391,10 @@ static void show_text(const struct settings *settings)
 	       name_of(masquerade_names, settings->masquerade, room));
 	printf("%-13s %s\n", "refused-notes",
 	       name_of(refused_notes_names, settings->refused_notes, room));
+	printf("%-13s %s\n", "dispatch", name_of(dispatch_names, settings->dispatch, room));
+	printf("%-13s", "ipip-source");
+	write_ipip_sources(stdout, settings);
+	putchar('\n');
 }
 
 /** settings_run_show - lbadm set show, see struct command */

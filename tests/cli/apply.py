@@ -28,9 +28,11 @@ set nodeport-addresses 192.0.2.0/24,2001:db8::/32
 set pods 10.244.1.0/24,fd00::/64
 set masquerade all
 set refused-notes strip
+set dispatch ipip
+set ipip-source 10.99.0.0/16,fd99::/64
 node add 9.0.0.1
 node add 192.168.0.11
-service add a-second udp 192.0.2.10:53
+service add a-second udp 192.0.2.10:53 dispatch l2
 backend add a-second 10.0.0.9:53 local
 service add b-second tcp 192.0.2.10:54 scheduler maglev table-size 251 affinity 60s
 service add web tcp 192.0.2.10:443 internal:192.0.2.11:443 nodeport:30022 policy local bypass off

@@ -187,23 +187,40 @@ def one_packet(s):
     equal(shown(), False, "after what was refused")
 
 
-def modes_of_services(s):
+def its_own(s, word, values):
+    """A service's own @word, or that of the settings."""
     def shown():
-        return s.json("service list web")["services"][0]["mode"]
+        return s.json("service list web")["services"][0][word]
     s.do("service add web tcp 192.0.2.10:80")
     equal(shown(), "default", "where nothing is said")
-    for mode in "snat", "dsr", "hybrid":
-        s.do(f"service set web mode {mode}")
+    for value in values:
+        s.do(f"service set web {word} {value}")
         s.do("service set web bypass on")
-        equal(shown(), mode, "mode")
-        equal(s.do("save"), f"service add web tcp 192.0.2.10:80 mode {mode}\n", "saved")
+        equal(shown(), value, word)
+        equal(s.do("save"), f"service add web tcp 192.0.2.10:80 {word} {value}\n", "saved")
         generation = s.generation()
         works(lbadm("-n", s.name, "apply", "-", stdin=s.do("save")))
         equal(s.generation(), generation, "generation after no change")
-    fails(s.say("service set web mode nat"), USAGE, "mode", "nat")
-    fails(s.say("service set web mode dsr mode snat"), USAGE, "mode is here twice", "mode")
-    s.do("service set web mode default")
+    fails(s.say(f"service set web {word} nat"), USAGE, word, "nat")
+    first, second = values[:2]
+    fails(s.say(f"service set web {word} {first} {word} {second}"), USAGE, f"{word} is here twice", word)
+    s.do(f"service set web {word} default")
     equal(s.do("save"), "service add web tcp 192.0.2.10:80\n", "saved")
+
+
+def modes_of_services(s):
+    its_own(s, "mode", ("snat", "dsr", "hybrid"))
+
+
+def dispatches_of_services(s):
+    its_own(s, "dispatch", ("opt", "geneve", "ipip", "l2"))
+
+
+def one_source_of_a_family(s):
+    for status, sentence, words in ((REFUSED, "more than one source prefix of a family", "10.99.0.0/16,10.98.0.0/16"),
+                                    (USAGE, "ipip-source", "10.99.0.0/16,fd99::/64,fd98::/64")):
+        fails(s.say(f"set ipip-source {words}"), status, sentence, words)
+    equal(s.json("set")["settings"]["ipip_sources"], [], "after what was refused")
 
 
 def ranges_of_ports(s):
@@ -347,15 +364,15 @@ def settings(s):
           "default timeouts")
     equal([before[key] for key in ("snat_addresses", "snat_ports", "nodeports", "dsr_sender",
                                    "dsr_devices", "bypass", "no_backend", "unknown_ports", "ping", "nodeport_addresses",
-                                   "pods", "masquerade", "refused_notes")],
+                                   "pods", "masquerade", "refused_notes", "dispatch", "ipip_sources")],
           [[], {"first": 1024, "last": 65535}, {"first": 30000, "last": 32767}, "mac", [], True,
-           "reject", "pass", False, [], [], "remote", "drop"],
+           "reject", "pass", False, [], [], "remote", "drop", "opt", []],
           "defaults")
     s.do("set mode hybrid flows-max 4096 timeout tcp-fin 2m udp-replied 1h "
          "snat-address 10.0.0.1 10.0.0.2 snat-ports 2000-3000 nodeports 31000-31999 "
          "dsr-device eth0 eth1 dsr-sender device bypass off no-backend drop "
          "unknown-ports reject ping on nodeport-addresses 192.0.2.0/24,2001:db8::1 "
-         "pods 10.244.1.0/24,fd00::/64 masquerade all refused-notes strip")
+         "pods 10.244.1.0/24,fd00::/64 masquerade all refused-notes strip dispatch geneve ipip-source 10.99.0.0/16,fd99::/64")
     want = dict(before, mode="hybrid", mode_origin="set", flows_max=4096,
                 timeouts=dict(before["timeouts"], tcp_fin=120, udp_replied=3600),
                 snat_addresses=["10.0.0.1", "10.0.0.2"],
@@ -363,16 +380,17 @@ def settings(s):
                 nodeports={"first": 31000, "last": 31999}, dsr_sender="device",
                 dsr_devices=["eth0", "eth1"], bypass=False, no_backend="drop", unknown_ports="reject", ping=True,
                 nodeport_addresses=["192.0.2.0/24", "2001:db8::1/128"],
-                pods=["10.244.1.0/24", "fd00::/64"], masquerade="all", refused_notes="strip")
+                pods=["10.244.1.0/24", "fd00::/64"], masquerade="all", refused_notes="strip",
+                dispatch="geneve", ipip_sources=["10.99.0.0/16", "fd99::/64"])
     equal(s.json("set show")["settings"], want, "all at once")
     works(lbadm("-n", s.name, "apply", "-", stdin=s.do("save")))
     equal(s.json("set show")["settings"], want, "saved and applied")
     s.do("set snat-address none nodeport-addresses 10.0.0.0/8")
     equal(s.json("set show")["settings"]["nodeport_addresses"], ["10.0.0.0/8"], "other ones")
-    s.do("set nodeport-addresses any pods none")
+    s.do("set nodeport-addresses any pods none ipip-source none")
     s.do("set dsr-device eth2")
     s.do("set timeout tcp-fin 90")
-    want.update(snat_addresses=[], dsr_devices=["eth2"], nodeport_addresses=[], pods=[])
+    want.update(snat_addresses=[], dsr_devices=["eth2"], nodeport_addresses=[], pods=[], ipip_sources=[])
     want["timeouts"]["tcp_fin"] = 90
     equal(s.json("set show")["settings"], want, "what is not mentioned stays")
     text = s.do("set")
@@ -380,7 +398,7 @@ def settings(s):
                   ["nodeports", "31000-31999"], ["dsr-device", "eth2"], ["bypass", "off"],
                   ["no-backend", "drop"], ["unknown-ports", "reject"], ["ping", "on"],
                   ["nodeport-addresses", "any"], ["pods", "none"], ["masquerade", "all"],
-                  ["refused-notes", "strip"]):
+                  ["refused-notes", "strip"], ["dispatch", "geneve"], ["ipip-source", "none"]):
         check(any(line.split() == words for line in text.splitlines()),
               f"not shown: {' '.join(words)}", text.splitlines)
 
@@ -561,6 +579,8 @@ def tests(_subset):
         ("affinity", affinity),
         ("one-packet", one_packet),
         ("modes of services", modes_of_services),
+        ("dispatches of services", dispatches_of_services),
+        ("sources of ipip", one_source_of_a_family),
         ("ranges of ports", ranges_of_ports),
         ("limits of services and backends", limits),
         ("backends", backends),

@@ -65,10 +65,10 @@ def every_change(s):
                 ("node add 192.168.0.11", "node add 192.168.0.11"),
                 ("service add web tcp 192.0.2.10:443 nodeport:30022",
                  "service add web tcp 192.0.2.10:443 nodeport:30022 scheduler random "
-                 "affinity off mode default policy cluster internal-policy cluster bypass on one-packet off allow any flows-max 0"),
+                 "affinity off mode default dispatch default policy cluster internal-policy cluster bypass on one-packet off allow any flows-max 0"),
                 ("service set web policy local",
                  "service set web tcp 192.0.2.10:443 nodeport:30022 scheduler random "
-                 "affinity off mode default policy local internal-policy cluster bypass on one-packet off allow any flows-max 0"),
+                 "affinity off mode default dispatch default policy local internal-policy cluster bypass on one-packet off allow any flows-max 0"),
                 ("backend add web 10.0.0.1:80 node 192.168.0.11",
                  "backend add web 10.0.0.1:80 node 192.168.0.11 weight 1 state active flows-max 0"),
                 ("backend set web 10.0.0.1:80 weight 5",
@@ -81,7 +81,7 @@ def every_change(s):
         s.do("set mode dsr timeout tcp-fin 5s snat-address 10.0.0.1")
         line = m.line()
         for part in ("set mode dsr flows-max ", " tcp-fin 5s ", " snat-address 10.0.0.1 ",
-                     " dsr-device none", " bypass on no-backend reject unknown-ports pass ping off nodeport-addresses any pods none masquerade remote refused-notes drop"):
+                     " dsr-device none", " bypass on no-backend reject unknown-ports pass ping off nodeport-addresses any pods none masquerade remote refused-notes drop dispatch opt ipip-source none"):
             check(part in line, f"no {part!r}", [line])
         # What is shown can be said again, and then is no change.
         generation = s.generation()

@@ -26,6 +26,7 @@ class V4:
     router, n1, n2, lan = "192.168.0.1", "192.168.0.11", "192.168.0.12", 24
     alt_router, alt, alt_n2 = "192.168.1.1", "192.168.1.11", "192.168.1.12"
     tmp, tmp_n2, gateway, host = "192.168.2.11", "192.168.2.12", "169.254.1.1", 32
+    server = "192.168.0.13"                             # without bpflb
     before, middle = "198.18.0.1", "198.18.0.2"         # routers before and behind the node
     elsewhere, other_vip = "192.0.2.1", "203.0.113.99"
     other_client = "198.51.100.77"
@@ -86,6 +87,7 @@ class V6:
     router, n1, n2, lan = "fd00::1", "fd00::11", "fd00::12", 64
     alt_router, alt, alt_n2 = "fd00:a::1", "fd00:a::11", "fd00:a::12"
     tmp, tmp_n2, gateway, host = "fd00:b::11", "fd00:b::12", "fd00:1::1", 128
+    server = "fd00::13"
     before, middle = "2001:db8:1::1", "2001:db8:2::1"
     elsewhere, other_vip = "2001:db8:e::1", "2001:db8:f::99"
     other_client = "2001:db8:c::77"

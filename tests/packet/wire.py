@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """One node and the ends of its links.
 
-    lan0: the router (r0) and another node (n2)      pod0: a pod
+    lan0: the router (r0), another node (n2), and a server without bpflb      pod0: a pod
     alt0: another router (r1), which no route uses, and n2 once more
 
 The far ends have no address: what they send is written here byte by byte, what
@@ -27,7 +27,7 @@ from net.rtnl import Rtnl, running
 NODE, FAR = "n1", "far"
 MAC = {"n1": "02:00:00:00:00:11", "n2": "02:00:00:00:00:12", "r0": "02:00:00:00:03:00",
        "gw": "02:00:00:00:02:01", "pod": "02:00:00:00:01:11", "nobody": "02:00:00:00:09:09",
-       "alt": "02:00:00:00:04:11", "r1": "02:00:00:00:04:01", "alt-n2": "02:00:00:00:04:12"}
+       "server": "02:00:00:00:00:13", "alt": "02:00:00:00:04:11", "r1": "02:00:00:00:04:01", "alt-n2": "02:00:00:00:04:12"}
 
 
 def _config():
@@ -50,6 +50,8 @@ _RCVBUFFORCE = 33
 
 
 class Wire:
+    config = CONFIG
+
     def __init__(self):
         # Frames of one processor keep their order: what follows a packet that is to be
         # dropped shows that nothing came of it.
@@ -73,6 +75,7 @@ class Wire:
                 node.route(f.remote_net, via=f.n2)
                 node.route(f"{f.pod}/{f.host}", link="pod0", source=f.n1)
                 for link, address, mac in (("lan0", f.router, "r0"), ("lan0", f.n2, "n2"), ("pod0", f.pod, "pod"),
+                                           ("lan0", f.server, "server"),
                                            ("alt0", f.alt_router, "r1"), ("alt0", f.alt_n2, "alt-n2")):
                     node.neighbour(link, address, MAC[mac])
         # one processor: a frame that was sent later must not overtake (see quiet())

@@ -120,6 +120,30 @@ enum bpflb_mode {
 /* A service's mode is that of the settings, whatever it becomes */
 #define BPFLB_SERVICE_MODE_DEFAULT	255
 
+/**
+ * enum bpflb_dispatch - how DSR brings a packet, and the service's address, to a backend
+ * @BPFLB_DISPATCH_OPT: with an IP option (IPv6: a destination option), to a node's backend
+ * @BPFLB_DISPATCH_GENEVE: in Geneve with an option of that, to the backend's node
+ * @BPFLB_DISPATCH_IPIP: the client's own packet in IPv4 (IPv6), to the backend
+ * @BPFLB_DISPATCH_L2: the client's own packet in a frame to the backend's MAC
+ *
+ * Backends without a node are machines without bpflb that have the service's address
+ * themselves: IPIP and L2 are for them, if they listen at the service's port; all others
+ * without a node are reached by SNAT. L2 does not bring packets to a node, which
+ * would balance them again: those go by OPT.
+ */
+enum bpflb_dispatch {
+	BPFLB_DISPATCH_OPT,
+	BPFLB_DISPATCH_GENEVE,
+	BPFLB_DISPATCH_IPIP,
+	BPFLB_DISPATCH_L2,
+	__BPFLB_DISPATCH_MAX,
+};
+#define BPFLB_DISPATCH_MAX (__BPFLB_DISPATCH_MAX - 1)
+
+/* A service's dispatch is that of the settings, whatever it becomes */
+#define BPFLB_SERVICE_DISPATCH_DEFAULT	255
+
 /** enum bpflb_mode_origin - who chose the mode that is in force */
 enum bpflb_mode_origin {
 	BPFLB_MODE_ORIGIN_MODULE,	/* the module's parameter, or its default */
@@ -345,8 +369,8 @@ enum bpflb_status_attr {
 /**
  * enum bpflb_settings_attr - SETTINGS_GET, SETTINGS_SET
  *
- * SET changes what is given. The lists (SNAT_ADDR, DSR_DEVICE, NODEPORT_ADDR, POD) are
- * repeated attributes and are replaced as a whole; to empty one, set its bit
+ * SET changes what is given. The lists (SNAT_ADDR, DSR_DEVICE, NODEPORT_ADDR, POD,
+ * IPIP_SOURCE) are repeated attributes and are replaced as a whole; to empty one, set its bit
  * in BPFLB_SETTINGS_A_CLEAR.
  */
 enum bpflb_settings_attr {
@@ -372,6 +396,10 @@ enum bpflb_settings_attr {
 	BPFLB_SETTINGS_A_POD,		/* prefix, repeated: this node's pods; none: not known */
 	BPFLB_SETTINGS_A_MASQUERADE,	/* u8, enum bpflb_masquerade; remote */
 	BPFLB_SETTINGS_A_REFUSED_NOTES,	/* u8, enum bpflb_refused_notes; drop */
+	BPFLB_SETTINGS_A_DISPATCH,	/* u8, enum bpflb_dispatch; opt */
+	BPFLB_SETTINGS_A_IPIP_SOURCE,	/* prefix, repeated, one of a family: where IPIP takes
+					 * sources from, one for each flow; none: this node's
+					 */
 	__BPFLB_SETTINGS_A_MAX,
 };
 #define BPFLB_SETTINGS_A_MAX (__BPFLB_SETTINGS_A_MAX - 1)
@@ -381,6 +409,7 @@ enum bpflb_settings_clear {
 	BPFLB_SETTINGS_CLEAR_DSR_DEVICE	= 1 << 1,
 	BPFLB_SETTINGS_CLEAR_NODEPORT_ADDR	= 1 << 2,
 	BPFLB_SETTINGS_CLEAR_POD	= 1 << 3,
+	BPFLB_SETTINGS_CLEAR_IPIP_SOURCE	= 1 << 4,
 };
 
 /**
@@ -466,7 +495,7 @@ enum bpflb_sources_rule {
  * datagram; the client has a flow with each that it was sent to, and gets the answers of
  * all. Flows that it had before stay until they end.
  *
- * With MODE its new flows go by that and not by the settings'.
+ * With MODE or DISPATCH its new flows go by that and not by the settings'.
  */
 enum bpflb_service_attr {
 	BPFLB_SERVICE_A_UNSPEC,
@@ -489,6 +518,7 @@ enum bpflb_service_attr {
 	BPFLB_SERVICE_A_FLOWS_MAX,	/* u32, flows on this node, about; 0, the default: any */
 	BPFLB_SERVICE_A_ONE_PACKET,	/* u8, 0 or 1; 0 */
 	BPFLB_SERVICE_A_MODE,		/* u8, enum bpflb_mode or BPFLB_SERVICE_MODE_DEFAULT */
+	BPFLB_SERVICE_A_DISPATCH,	/* u8, enum bpflb_dispatch or that default */
 	__BPFLB_SERVICE_A_MAX,
 };
 #define BPFLB_SERVICE_A_MAX (__BPFLB_SERVICE_A_MAX - 1)
@@ -501,7 +531,8 @@ enum bpflb_service_attr {
  * Where a backend runs decides how packets get to it. LOCAL, or a NODE or ADDR
  * that is an address of this node: here, the source is kept. Another NODE (one
  * that NODE_ADD has made known): by the mode. Neither: on a machine without
- * bpflb, always by SNAT. SET with LOCAL, NODE or PLAIN replaces what was said.
+ * bpflb, by SNAT, or as enum bpflb_dispatch says. SET with LOCAL, NODE or PLAIN replaces
+ * what was said.
  */
 enum bpflb_backend_attr {
 	BPFLB_BACKEND_A_UNSPEC,
@@ -589,6 +620,7 @@ enum bpflb_flow_attr {
 	BPFLB_FLOW_A_EXPIRES,		/* u32, seconds until it is removed if none comes, reply */
 	BPFLB_FLOW_A_COUNT,		/* u32, flows removed, reply of FLOW_DEL */
 	BPFLB_FLOW_A_BYPASS,		/* u8, enum bpflb_flow_bypass, reply */
+	BPFLB_FLOW_A_DISPATCH,		/* u8, enum bpflb_dispatch, reply, DSR_OUT only */
 	__BPFLB_FLOW_A_MAX,
 };
 #define BPFLB_FLOW_A_MAX (__BPFLB_FLOW_A_MAX - 1)
@@ -608,7 +640,7 @@ enum bpflb_drop_reason {
 	BPFLB_DROP_NO_SNAT_ADDRESS,	/* the outgoing device has no address */
 	BPFLB_DROP_TUPLE_CLASH,		/* another flow to the same backend looks alike */
 	BPFLB_DROP_NOTE_NO_ROOM,	/* no room among the IP options for the DSR note */
-	BPFLB_DROP_NOTE_TOO_BIG,	/* with its DSR note larger than the path; client told */
+	BPFLB_DROP_NOTE_TOO_BIG,	/* with note or tunnel larger than the path; client told */
 	BPFLB_DROP_NOTE_SENDER,		/* a DSR note from nobody that is trusted */
 	BPFLB_DROP_NOTE_SERVICE,	/* a DSR note for no service of this backend */
 	BPFLB_DROP_REROUTE,		/* no route to the backend from this node itself */
@@ -616,6 +648,8 @@ enum bpflb_drop_reason {
 	BPFLB_DROP_UNKNOWN_PORT,	/* a service's address, but no service's port */
 	BPFLB_DROP_SOURCE,		/* a client that may not ask; see BPFLB_SOURCES_ALLOW */
 	BPFLB_DROP_FLOWS_MAX,		/* the service or each backend has its FLOWS_MAX */
+	BPFLB_DROP_DISPATCH_ROUTE,	/* no way to the backend, of L2 none without a router */
+	BPFLB_DROP_TUNNEL_PACKET,	/* came in a tunnel, and can't be delivered */
 	__BPFLB_DROP_MAX,
 };
 
