@@ -64,9 +64,9 @@ demo: ## a small cluster in one guest, and what bpflb does in it
 
 demo-failover: ## a thousand connections, and a balancer that dies and comes back: by BGP and by VRRP
 	tests/lab/need build lab tests failover
-	tests/lab/build 6.1
+	tests/lab/build uml-up
 	$(MAKE) -C tools
-	tests/lab/run 6.1 tests/failover/show
+	tests/lab/run uml-up tests/failover/show
 
 bench: ## what packets cost, beside routing, IPVS and nftables, and if budgets are met: 20 minutes, BENCH=quick 3
 	tests/lab/need build lab bench

@@ -8,15 +8,15 @@ import subprocess
 import tempfile
 
 from net.ktap import eventually
-from network import BALANCERS, PLANS
+from network import BALANCERS, PATIENCE, PLANS
 
-# Detection takes 5 intervals at most: 0.5 s.
+# A balancer counts as dead when nothing came from it for a second, or what PATIENCE makes of that.
 _COMMON = """
 log "{dir}/log" all;
 router id {id};
 protocol device {{ }}
 protocol bfd {{
-    interface "lan0" {{ interval 100 ms; multiplier 5; }};
+    interface "lan0" {{ interval {interval} ms; multiplier 5; }};
 }}
 template bgp peer {{
     local as {own};
@@ -77,7 +77,7 @@ class Bird:
         self._dir = tempfile.mkdtemp(prefix="bird-")
         router_id = PLANS[0].nodes.get(place, PLANS[0].lan_gw)
         with open(self._file("conf"), "w") as f:
-            f.write(_COMMON.format(dir=self._dir, id=router_id, own=own) + text)
+            f.write(_COMMON.format(dir=self._dir, id=router_id, own=own, interval=200 * PATIENCE) + text)
         self.start()
 
     def _file(self, name):

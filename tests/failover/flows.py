@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The client's side: many connections that must all go on, and a stream of datagrams."""
 import contextlib
+import itertools
 import selectors
 import socket
 import threading
@@ -20,11 +21,10 @@ class Flow:
         self._data, self._word = b"", None
 
     def ask(self):
+        """One whose connection was reset meanwhile is told by read(), which is where flows break."""
         self._word, self._data = token(), b""
-        try:
+        with contextlib.suppress(OSError):
             self.sock.send(f"GET {self._word} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        except OSError as e:
-            self._break(e)
 
     def read(self):
         """Return: whether there is no more to wait for, since it is answered or broken."""
@@ -83,23 +83,36 @@ class Flows:
     def broken(self):
         return {f.port: f.broken for f in self.all if f.broken}
 
-    def round(self):
-        """Each that isn't broken asks once and is answered, or is broken: as when none was answered for 10 s."""
-        waiting = set()
-        for flow in self.all:
-            if not flow.broken:
-                flow.ask()
-                waiting.add(flow)
-        ready = True
-        while waiting and ready:
-            ready = self._selector.select(10)
-            for key, _ in ready:
-                if key.data.broken or key.data.read():
-                    waiting.discard(key.data)
-                if key.data.broken:
-                    self._selector.unregister(key.fileobj)
+    def round(self, flows=None):
+        """Each of @flows, or all, that isn't broken asks once and is answered, or is broken: as when
+        none was answered for 10 s."""
+        waiting = {f for f in (self.all if flows is None else flows) if not f.broken}
+        for flow in waiting:
+            flow.ask()
+        while waiting and self._read(waiting, 10):
+            pass
         for flow in waiting:
             flow.give_up()
+            self._selector.unregister(flow.sock)
+
+    def look(self):
+        """Whoever is told anything without having asked is broken."""
+        while self._read(set(), 0):
+            pass
+
+    def _read(self, waiting, timeout):
+        """Return: whether there was anything to read. A connection that was reset can be read, too."""
+        ready = self._selector.select(timeout)
+        for key, _ in ready:
+            if key.data.read():
+                waiting.discard(key.data)
+            if key.data.broken:
+                self._selector.unregister(key.fileobj)
+        return ready
+
+    def tenths(self):
+        """One tenth of all after the other, without an end."""
+        return (self.all[n::10] for n in itertools.cycle(range(10)))
 
     def close(self):
         for flow in self.all:

@@ -8,7 +8,7 @@ import socket
 import tempfile
 
 from net.ktap import eventually
-from network import PLANS
+from network import PATIENCE
 
 PAIR = ("n1", "n2")
 _ETH_ARP = 0x0806
@@ -25,7 +25,7 @@ vrrp_instance services {{
     interface lan0
     virtual_router_id 51
     priority {priority}
-    advert_int 0.2
+    advert_int {interval}
     virtual_ipaddress {{
 {addresses}
     }}
@@ -46,7 +46,8 @@ class Keepalived:
         self._topology, self._node, self._vip, self._plan = topology, node, vip, plan
         self._dir = tempfile.mkdtemp(prefix="keepalived-")
         with open(f"{self._dir}/conf", "w") as f:
-            f.write(_CONFIG.format(node=node, priority=priority, addresses=_addresses(plan, vip)))
+            f.write(_CONFIG.format(node=node, priority=priority, interval=0.2 * PATIENCE,
+                                   addresses=_addresses(plan, vip)))
         self.start()
 
     def start(self):
@@ -54,7 +55,7 @@ class Keepalived:
         with open(f"{d}/log", "a") as log:
             self._process = self._topology.popen(self._node, [
                 "keepalived", "--dont-fork", "--log-console", "--vrrp", "-f", f"{d}/conf", "-p", f"{d}/pid",
-                "-r", f"{d}/vrrp.pid"], stdout=log, stderr=log, start_new_session=True)
+                "-r", f"{d}/vrrp.pid"], stdout=log, stderr=log)
 
     def has_address(self):
         version = "-6" if self._plan.ipv6 else "-4"

@@ -9,6 +9,7 @@
 """
 import dataclasses
 import json
+import os
 
 from net import plan as net_plan
 from net.cluster import Cluster, Service
@@ -17,6 +18,8 @@ from net.rtnl import running
 from net.topology import Topology
 
 BALANCERS = ("n1", "n2", "n3")
+# Who is alive must not be taken for dead: where all is slow, since it is emulated or has debugging, daemons wait longer.
+PATIENCE = 1 if os.environ.get("LAB_KERNEL") == "uml-up" else 4
 PODS = ("p21", "p31", "p41", "p51")
 
 

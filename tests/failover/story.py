@@ -37,6 +37,7 @@ class Story:
         self.plan, self.mode = plan, mode
         self.vip = self._vip(plan)
         self.site = Site(plan, mode, self.vip)
+        self._homes = {}
         self._begin()
         self.flows = Flows(self.site.net, "c0", plan.family, self.site.tcp, count)
         self.stream = Stream(self._by_victim(), self.site.udp)
@@ -67,29 +68,25 @@ class Story:
 
     def _event(self, what, act, settled):
         """Flows ask and are answered before, all the while, and afterwards."""
-        self.flows.again()
-        self.site.seen()
-        self.flows.round()
-        homes = self._homes()
+        homes = self._find_homes()
         self._before()
         first = self.stream.sent()
         act()
         self.flows.round()
-        eventually(lambda: self.flows.round() or settled(), what, 60, self._log)
+        some = self.flows.tenths()
+        eventually(lambda: settled() or self.flows.round(next(some)), what, 60, self._log)
         seen = self._seen()
         self.flows.round()
         after = self._seen()
-        # What a late ACK did to its connection is seen in the next one.
-        self.flows.round()
         last = self._stream_goes_on()
-        answers = self.stream.since(first)
+        self.flows.look()
+        self._homes = {port: min(nodes) for port, nodes in after.items() if len(nodes) == 1}
         times = [when for when, _ in self.stream.since(first - 5)]
         return Event(what, len(homes), homes,
                      {p for p in homes if (seen.get(p, set()) | after.get(p, set())) - {homes[p]}},
-                     self.flows.broken(),
-                     {p: sorted(nodes)[0] for p, nodes in after.items() if len(nodes) == 1},
+                     self.flows.broken(), self._homes,
                      self.stream.lost(first, last), max(b - a for a, b in zip(times, times[1:])),
-                     [a for _, a in answers], self._evidence())
+                     [a for _, a in self.stream.since(first)], self._evidence())
 
     def _by_victim(self):
         """A socket whose datagrams the router sends to the balancer that will die."""
@@ -105,14 +102,18 @@ class Story:
         """{port of a flow: the balancers that had a packet of it}"""
         return {port: nodes for (proto, port), nodes in self.site.seen().items() if proto == "tcp"}
 
-    def _homes(self):
-        """The one balancer of each flow."""
+    def _find_homes(self):
+        """{port: the one balancer of each flow}. Those that broke are made anew."""
+        self.flows.again()
+        self.site.seen()
+        new = [f for f in self.flows.all if f.port not in self._homes]
+        self.flows.round(new)
+        seen = self._seen()
         check(not self.flows.broken(), f"{len(self.flows.broken())} flows break, and nothing has happened",
               lambda: sorted(set(self.flows.broken().values())))
-        seen = self._seen()
-        homes = {f.port: seen[f.port] for f in self.flows.all}
-        check(all(len(nodes) == 1 for nodes in homes.values()), "a flow has two balancers, and nothing has happened")
-        return {port: next(iter(nodes)) for port, nodes in homes.items()}
+        check(all(len(seen[f.port]) == 1 for f in new), "a flow has two balancers, and nothing has happened")
+        self._homes |= {f.port: min(seen[f.port]) for f in new}
+        return {f.port: self._homes[f.port] for f in self.flows.all}
 
     def _stream_goes_on(self):
         """Half a second's datagrams more are answered. Return: the first of them."""
