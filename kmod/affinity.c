@@ -68,6 +68,14 @@ static const struct bpflb_slot *slot_of(const struct bpflb_pool *pool, u32 backe
 	return lo < pool->n && pool->slot[lo].be->id == backend ? &pool->slot[lo] : NULL;
 }
 
+/* @a: of a client, or NULL */
+static const struct bpflb_slot *slot_had(const struct bpflb_affinity *a,
+					 const struct bpflb_version *v,
+					 const struct bpflb_pool *pool, u32 now)
+{
+	return a && bpflb_affinity_holds(a, v->affinity, now) ? slot_of(pool, a->backend) : NULL;
+}
+
 /**
  * bpflb_affinity_choose() - a backend for a new flow, of a service with affinity
  * @bn: namespace
@@ -98,7 +106,7 @@ const struct bpflb_slot *bpflb_affinity_choose(struct bpflb_net *bn,
 	i = hsiphash(&key, sizeof(key), &bn->affinity->secret) % SETS;
 	spin_lock(&bn->affinity->set[i].lock);
 	a = bpflb_affinity_find(bn->affinity->set[i].at, &key);
-	slot = a && bpflb_affinity_holds(a, v->affinity, now) ? slot_of(pool, a->backend) : NULL;
+	slot = slot_had(a, v, pool, now);
 	if (!slot || bpflb_backend_is_full(slot->be))
 		slot = bpflb_with_room(pool, bpflb_choose(v, pool, t));
 	if (!slot) {
@@ -116,6 +124,38 @@ const struct bpflb_slot *bpflb_affinity_choose(struct bpflb_net *bn,
 		.seen = now,
 		.timeout = v->affinity,
 	};
+	spin_unlock(&bn->affinity->set[i].lock);
+	return slot;
+}
+
+/**
+ * bpflb_affinity_tell() - the backend that a client has, without giving it one
+ * @bn: namespace
+ * @svc: a service with affinity
+ * @v: what the packet sees of it
+ * @pool: whom it may be sent to
+ * @t: the tuple of a packet of the client's
+ *
+ * Context: RCU, bottom halves off. Return: NULL if none is remembered that it may have.
+ */
+const struct bpflb_slot *bpflb_affinity_tell(struct bpflb_net *bn,
+					     const struct bpflb_service *svc,
+					     const struct bpflb_version *v,
+					     const struct bpflb_pool *pool,
+					     const struct bpflb_tuple *t)
+{
+	u32 now = ktime_get_seconds(), i;
+	struct bpflb_affinity_key key;
+	const struct bpflb_slot *slot;
+	struct bpflb_affinity *a;
+
+	/* As in bpflb_affinity_choose(). */
+	smp_rmb();
+	key_of(&key, svc, t);
+	i = hsiphash(&key, sizeof(key), &bn->affinity->secret) % SETS;
+	spin_lock(&bn->affinity->set[i].lock);
+	a = bpflb_affinity_find(bn->affinity->set[i].at, &key);
+	slot = slot_had(a, v, pool, now);
 	spin_unlock(&bn->affinity->set[i].lock);
 	return slot;
 }

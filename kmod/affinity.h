@@ -22,6 +22,11 @@ const struct bpflb_slot *bpflb_affinity_choose(struct bpflb_net *bn,
 					       const struct bpflb_version *v,
 					       const struct bpflb_pool *pool,
 					       const struct bpflb_tuple *t);
+const struct bpflb_slot *bpflb_affinity_tell(struct bpflb_net *bn,
+					     const struct bpflb_service *svc,
+					     const struct bpflb_version *v,
+					     const struct bpflb_pool *pool,
+					     const struct bpflb_tuple *t);
 int bpflb_affinity_prepare(struct bpflb_net *bn);
 void bpflb_affinity_free(struct bpflb_net *bn);
 

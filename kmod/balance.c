@@ -298,6 +298,15 @@ static bool is_local_only(struct bpflb_net *bn, const struct bpflb_version *v,
 	       !(pkt->local_out || is_pod_here(rcu_dereference(bn->settings), pkt));
 }
 
+/* Whom a packet that asks at @fe may be sent to. */
+static const struct bpflb_pool *pool_at(struct bpflb_net *bn, const struct bpflb_version *v,
+					const struct bpflb_frontend *fe,
+					const struct bpflb_packet *pkt)
+{
+	return bpflb_version_pool(v, pkt->tuple.family, is_local_only(bn, v, fe, pkt) ?
+				  BPFLB_SCOPE_NODE : BPFLB_SCOPE_CLUSTER);
+}
+
 /* Return: NULL if all are full. What is met in mid-life has one backend and no other. */
 static const struct bpflb_slot *choose(struct bpflb_net *bn, struct bpflb_service *svc,
 				       const struct bpflb_version *v,
@@ -379,8 +388,7 @@ unsigned int bpflb_balance(struct bpflb_net *bn, struct bpflb_frontend *fe, stru
 		return bpflb_reject_lost(bn, svc, skb, pkt);
 	if (!bpflb_version_pool(v, pkt->tuple.family, BPFLB_SCOPE_CLUSTER)->n)
 		return bpflb_reject_no_backend(bn, svc, skb, pkt);
-	pool = bpflb_version_pool(v, pkt->tuple.family, is_local_only(bn, v, fe, pkt) ?
-				  BPFLB_SCOPE_NODE : BPFLB_SCOPE_CLUSTER);
+	pool = pool_at(bn, v, fe, pkt);
 	if (!pool->n)
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NO_LOCAL_BACKEND);
 	if (is_in_mid_life(pkt) && !bpflb_version_is_deterministic(v, pool))
@@ -391,6 +399,48 @@ unsigned int bpflb_balance(struct bpflb_net *bn, struct bpflb_frontend *fe, stru
 	if (!slot)
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_FLOWS_MAX);
 	return begin_flow(bn, v, slot, skb, pkt, policy_at(v, fe));
+}
+
+/* Whom a client of the service has, by a packet of its that no flow tells of: what any node
+ * would choose, or what was remembered. Return: NULL if nobody can know.
+ */
+static const struct bpflb_slot *tell(struct bpflb_net *bn, const struct bpflb_service *svc,
+				     const struct bpflb_version *v, const struct bpflb_pool *pool,
+				     const struct bpflb_tuple *t)
+{
+	const struct bpflb_slot *slot = v->affinity ?
+					bpflb_affinity_tell(bn, svc, v, pool, t) : NULL;
+
+	if (slot || !pool->n || !bpflb_version_is_deterministic(v, pool))
+		return slot;
+	return pool->n == 1 ? &pool->slot[0] : bpflb_choose(v, pool, t);
+}
+
+/**
+ * bpflb_balance_tell() - where would the packets of a client go?
+ * @bn: namespace
+ * @pkt: one of them, client -> service, of which there is no flow here
+ *
+ * Nothing is made of it, nor remembered. It is as on any other node: so a backend that is
+ * reached by SNAT is none, for its flows are those of one node, which is not this one; nor is
+ * one without bpflb, that knows itself by the service's address alone.
+ *
+ * Context: RCU, bottom halves off. Return: the backend, or NULL if that is not known.
+ */
+struct bpflb_backend *bpflb_balance_tell(struct bpflb_net *bn, const struct bpflb_packet *pkt)
+{
+	struct bpflb_frontend *fe = bpflb_frontend_for(bn, &pkt->tuple);
+	struct bpflb_service *svc = fe ? rcu_dereference(fe->service) : NULL;
+	const struct bpflb_version *v = svc ? rcu_dereference(svc->version) : NULL;
+	const struct bpflb_slot *slot;
+
+	if (!v || !may_ask(bn, v, fe, pkt))
+		return NULL;
+	slot = tell(bn, svc, v, pool_at(bn, v, fe, pkt), &pkt->tuple);
+	if (!slot || slot->where == BPFLB_WHERE_PLAIN ||
+	    flow_course(bn, v, slot, pkt, policy_at(v, fe)).kind == BPFLB_FLOW_SNAT)
+		return NULL;
+	return slot->be;
 }
 
 /**

@@ -12,6 +12,7 @@ struct bpflb_frontend;
 
 unsigned int bpflb_balance(struct bpflb_net *bn, struct bpflb_frontend *fe, struct sk_buff *skb,
 			   struct bpflb_packet *pkt);
+struct bpflb_backend *bpflb_balance_tell(struct bpflb_net *bn, const struct bpflb_packet *pkt);
 unsigned int bpflb_balance_noted(struct bpflb_net *bn, struct sk_buff *skb,
 				 struct bpflb_packet *asked, struct bpflb_backend *be,
 				 struct bpflb_match *m);

@@ -9,8 +9,9 @@
  * client -> backend or backend -> client, which is what conntrack has seen of the
  * flow, and so calls it related.
  *
- * An error makes no flow, and changes none. What belongs to no flow, or is not
- * addressed to whom the quoted packet was from, goes on untouched.
+ * An error makes no flow, and changes none. One about what a service has sent, of which
+ * there is no flow here, goes to the backend that any node would choose. What belongs
+ * to no service, or is not addressed to whom the quoted packet was from, goes on untouched.
  *
  * Types: those that tell what became of a packet. Not source quench, which nobody
  * may act on (RFC 6633), nor redirects, which are about the hop they come from.
@@ -22,6 +23,7 @@
 #include <net/ipv6.h>
 
 #include "backend.h"
+#include "balance.h"
 #include "dsr.h"
 #include "flow.h"
 #include "frontend.h"
@@ -383,6 +385,25 @@ static struct bpflb_match one_packet_flow(struct bpflb_net *bn, const struct bpf
 	return m;
 }
 
+/* An error about what a service has sent, in a flow of another node, or of which nothing is
+ * known any more: it goes to the backend that packets of that client would go to.
+ */
+static unsigned int to_likely_backend(struct bpflb_net *bn, struct sk_buff *skb,
+				      struct icmp_error *e, u8 family)
+{
+	struct bpflb_backend *be = bpflb_balance_tell(bn, &e->to);
+	union nf_inet_addr src = source_of(skb, family);
+	struct bpflb_tuple to = e->to.tuple;
+
+	if (!be)
+		return NF_ACCEPT;
+	to.dst.addr = be->key.at.addr;
+	to.dst.port = be->key.at.port ?: to.dst.port;
+	if (rewrite(skb, e, &to, &src, false))
+		return NF_ACCEPT;
+	return bpflb_drop(bn, be->key.svc, skb, BPFLB_DROP_NO_MEMORY);
+}
+
 /**
  * bpflb_icmp_come_in() - a packet that is neither TCP nor UDP comes in
  * @bn: namespace
@@ -390,24 +411,25 @@ static struct bpflb_match one_packet_flow(struct bpflb_net *bn, const struct bpf
  * @family: NFPROTO_IPV4 or NFPROTO_IPV6
  *
  * If it is an error about a packet that a flow has sent on, it goes to who had sent
- * that: the client, or the backend.
+ * that: the client, or the backend, also where the flow is another node's.
  *
  * Context: RCU, bottom halves off. Return: NF_ACCEPT, or NF_DROP and counted.
  */
 unsigned int bpflb_icmp_come_in(struct bpflb_net *bn, struct sk_buff *skb, u8 family)
 {
+	struct icmp_error e = {};
 	union nf_inet_addr src;
 	struct bpflb_tuple to;
 	struct bpflb_match m;
-	struct icmp_error e;
 
 	if (!parse(skb, &e, family))
 		return NF_ACCEPT;
 	m = bpflb_flow_find(bn, &e.to);
 	if (!m.flow)
 		m = one_packet_flow(bn, &e.to);
-	if (!m.flow || (m.role != BPFLB_ROLE_ORIG && m.role != BPFLB_ROLE_REPLY) ||
-	    bpflb_flow_is_expired(m.flow))
+	if (!m.flow || bpflb_flow_is_expired(m.flow))
+		return to_likely_backend(bn, skb, &e, family);
+	if (m.role != BPFLB_ROLE_ORIG && m.role != BPFLB_ROLE_REPLY)
 		return NF_ACCEPT;
 	bpflb_flow_tuple(m.flow, BPFLB_KEY_MID, &to);
 	if (m.role == BPFLB_ROLE_REPLY)

@@ -205,11 +205,11 @@ def passes(wire, packet):
 
 
 def untouched(wire):
-    """What is not about a flow's packet, or not for its sender, is nobody's business here."""
+    """What is not about a service's packet, or not for its sender, is nobody's business here."""
     talk = DsrOut(wire, "udp").open()
     quote = error_read(about_reply(talk, WHOLE)[0])[1]
     other = parsed(quote)
-    other[UDP].dport = 9
+    other[UDP].sport, other[UDP].dport = 9, 9
     other[UDP].chksum = None
     passes(wire, error(at.before, at.vip, bytes(changed(other, hops=0))))
     equal(wire.flow(at.client, 9), None, "a flow of the error")
@@ -295,7 +295,7 @@ TESTS = [
       for name, k in KINDS.items() if name != "dsr"),
     *((f"icmp: snat {proto}: the node's own, from sending", lambda wire, p=proto: own_sending(wire, p))
       for proto in PROTOS),
-    ("icmp: what belongs to no flow is untouched", untouched),
+    ("icmp: what belongs to no service is untouched", untouched),
 ]
 TESTS4 = [("icmp: what is no header is untouched", untouched4)]
 TESTS6 = [
