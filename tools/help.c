@@ -31,7 +31,8 @@ void help_all(void)
 	      "  -t, --timestamps   begin each event of monitor with the time\n"
 	      "  -V, --version      of lbadm; 'lbadm' alone shows that of the module\n"
 	      "  -h, --help         this, or help for the words before\n"
-	      "\nexit status: 0 done, 1 wrong words, 2 refused, 3 the module is not loaded\n",
+	      "\nexit status: 0 done, 1 wrong words, 2 refused, 3 the module is not loaded,\n"
+	      "             4 doctor has found something\n",
 	      stdout);
 }
 

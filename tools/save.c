@@ -6,24 +6,7 @@
 #include "attrs.h"
 #include "mem.h"
 #include "objects.h"
-
-#define SAVE_TRIES 10
-
-/**
- * struct snapshot - all that is configured
- * @generation: of all of it
- * @settings: the settings
- * @nodes: as dumped
- * @services: as dumped
- * @backends: as dumped
- */
-struct snapshot {
-	uint64_t generation;
-	struct settings settings;
-	struct messages nodes;
-	struct messages services;
-	struct messages backends;
-};
+#include "snapshot.h"
 
 /**
  * struct entry - a message, and what it is sorted by
@@ -45,60 +28,6 @@ struct entries {
 	size_t count;
 	size_t room;
 };
-
-static void snapshot_free(struct snapshot *snapshot)
-{
-	messages_free(&snapshot->nodes);
-	messages_free(&snapshot->services);
-	messages_free(&snapshot->backends);
-}
-
-static int gather(struct context *context, uint8_t command, struct messages *messages)
-{
-	request_start(&context->request, command, 0);
-	if (conn_gather(&context->conn, &context->request, messages))
-		return context_refused(context, &context->conn.refusal);
-	return LBADM_OK;
-}
-
-static int snapshot_try(struct context *context, struct snapshot *snapshot, bool *changed)
-{
-	struct status status;
-	int code;
-
-	code = settings_get(context, &snapshot->settings);
-	if (!code)
-		code = gather(context, BPFLB_CMD_NODE_GET, &snapshot->nodes);
-	if (!code)
-		code = gather(context, BPFLB_CMD_SERVICE_GET, &snapshot->services);
-	if (!code)
-		code = gather(context, BPFLB_CMD_BACKEND_GET, &snapshot->backends);
-	if (!code)
-		code = status_get(context, &status);
-	if (code)
-		return code;
-	snapshot->generation = status.generation;
-	*changed = snapshot->settings.generation != status.generation;
-	return LBADM_OK;
-}
-
-/* Four questions, one answer: nothing may have changed from the first to the last. */
-static int snapshot_take(struct context *context, struct snapshot *snapshot)
-{
-	bool changed = true;
-	int tries, code;
-
-	for (tries = 0; changed && tries < SAVE_TRIES; tries++) {
-		code = snapshot_try(context, snapshot, &changed);
-		if (code)
-			return code;
-	}
-	if (changed)
-		return report(LBADM_REFUSED,
-			      "the configuration changed each of %d times that it was read",
-			      SAVE_TRIES);
-	return LBADM_OK;
-}
 
 static struct entry *entry_add(struct entries *entries, const struct nlmsghdr *nlh)
 {

@@ -12,11 +12,13 @@ OBJECTS = {
     "status": [], "set": ["show"], "service": ["add", "set", "del", "list"],
     "backend": ["add", "set", "del", "list"], "node": ["add", "del", "list"],
     "flow": ["list", "flush"], "stats": [], "monitor": [], "save": [], "apply": [],
+    "doctor": [],
 }
 
 READS = ["", "status", "set", "set show", "set list", "service", "service list", "service show",
          "service list web", "backend", "backend list web", "node list", "flow list",
-         "flow list proto tcp", "stats", "stats service web", "monitor", "monitor flow", "save"]
+         "flow list proto tcp", "stats", "stats service web", "monitor", "monitor flow", "save",
+         "doctor"]
 WRITES = ["set mode dsr", "service add web tcp 10.0.0.1:80", "service set web policy local",
           "service del web", "backend add web 10.0.0.1:80", "backend set web 10.0.0.1:80 weight 2",
           "backend del web 10.0.0.1:80", "node add 10.0.0.1", "node del 10.0.0.1", "flow flush"]
@@ -95,6 +97,9 @@ def unknown_words_list_the_valid_ones():
     fails(lbadm("monitor flows"), USAGE, "service, backend, node, settings, flow", "flows")
     fails(lbadm("status now"), USAGE, "nothing may follow", "now")
     fails(lbadm("save all"), USAGE, "nothing may follow", "all")
+    fails(lbadm("doctor now"), USAGE, "unknown word 'now'", "now")
+    fails(lbadm("doctor watch 5s n1"), USAGE, "nothing may follow", "n1")
+    fails(lbadm("doctor watch 2h"), USAGE, "an hour", "2h")
 
 
 def the_wrong_word_is_marked():
