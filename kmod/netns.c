@@ -5,7 +5,9 @@
 #include <linux/slab.h>
 #include <net/addrconf.h>
 #include <net/if_inet6.h>
+#include <net/neighbour.h>
 #include <net/net_namespace.h>
+#include <net/netevent.h>
 #include <net/netns/generic.h>
 #include <net/route.h>
 
@@ -101,8 +103,13 @@ static int tables_init(struct bpflb_net *bn)
 	err = rhashtable_init(&bn->vips, &bpflb_vip_params);
 	if (err)
 		goto err_snat_pools;
+	err = bpflb_node_macs_init(bn);
+	if (err)
+		goto err_vips;
 	return 0;
 
+err_vips:
+	rhashtable_destroy(&bn->vips);
 err_snat_pools:
 	rhashtable_destroy(&bn->snat_pools);
 err_services:
@@ -118,6 +125,7 @@ err_frontends:
 
 static void tables_exit(struct bpflb_net *bn)
 {
+	bpflb_node_macs_free(bn);
 	rhashtable_destroy(&bn->vips);
 	bpflb_snat_pools_free(&bn->snat_pools);
 	rhashtable_destroy(&bn->services);
@@ -187,7 +195,7 @@ static void __net_exit net_pre_exit(struct net *net)
 	struct bpflb_net *bn = bpflb_net(net);
 
 	mutex_lock(&bn->lock);
-	bn->dying = true;
+	WRITE_ONCE(bn->dying, true);
 	bpflb_hooks_unregister(bn);
 	mutex_unlock(&bn->lock);
 }
@@ -289,6 +297,24 @@ static struct notifier_block netdev_nb = {
 	.notifier_call = netdev_event,
 };
 
+/* Called in atomic context. A namespace that ends is waited for before its nodes go. */
+static int neigh_event(struct notifier_block *nb, unsigned long event, void *ptr)
+{
+	struct neighbour *n = ptr;
+	struct bpflb_net *bn;
+
+	if (event != NETEVENT_NEIGH_UPDATE)
+		return NOTIFY_DONE;
+	bn = bpflb_net(dev_net(n->dev));
+	if (!READ_ONCE(bn->dying))
+		bpflb_node_saw(bn, n);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block neigh_nb = {
+	.notifier_call = neigh_event,
+};
+
 static int netlink_event(struct notifier_block *nb, unsigned long event, void *ptr)
 {
 	const struct netlink_notify *n = ptr;
@@ -327,11 +353,16 @@ int bpflb_net_init(void)
 	err = register_netdevice_notifier(&netdev_nb);
 	if (err)
 		goto err_inet6addr;
-	err = netlink_register_notifier(&netlink_nb);
+	err = register_netevent_notifier(&neigh_nb);
 	if (err)
 		goto err_netdev;
+	err = netlink_register_notifier(&netlink_nb);
+	if (err)
+		goto err_neigh;
 	return 0;
 
+err_neigh:
+	unregister_netevent_notifier(&neigh_nb);
 err_netdev:
 	unregister_netdevice_notifier(&netdev_nb);
 err_inet6addr:
@@ -347,6 +378,7 @@ err_pernet:
 void bpflb_net_exit(void)
 {
 	netlink_unregister_notifier(&netlink_nb);
+	unregister_netevent_notifier(&neigh_nb);
 	unregister_netdevice_notifier(&netdev_nb);
 	unregister_inet6addr_notifier(&inet6addr_nb);
 	unregister_inetaddr_notifier(&inetaddr_nb);

@@ -29,14 +29,16 @@ struct bpflb_net_counters;
  * @ranges: how many frontends have more than one port
  * @backends: struct bpflb_backend, by service and address
  * @nodes: struct bpflb_node, by address
+ * @macs: what the nodes were seen by, see node_mac.c
+ * @macs_lock: for changes of @macs; taken last
  * @snat_pools: struct bpflb_snat_pool, by backend and source address
  * @counters: drops and notes
  * @reject_limit: of ICMP errors
  * @affinity: which clients are to have a backend again; NULL until a service has that
  * @flows: how many there are
  * @snat_told: jiffies of the last event of exhausted ports; 0: none yet
- * @lock: for all that follows, and every change of the above but @flows
- *	and @snat_told
+ * @lock: for all that follows, and every change of the above but @flows,
+ *	@macs and @snat_told
  * @services: struct bpflb_service, by name and protocol
  * @service_ids: the same, by number
  * @node_list: the same as @nodes; packets walk it under RCU
@@ -67,6 +69,8 @@ struct bpflb_net {
 	u32 ranges;
 	struct rhashtable backends;
 	struct rhashtable nodes;
+	struct rhltable macs;
+	spinlock_t macs_lock;	/* changes of @macs */
 	struct rhashtable snat_pools;
 	struct bpflb_net_counters __percpu *counters;
 	struct bpflb_reject_limit reject_limit;

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <linux/etherdevice.h>
-#include <linux/if_arp.h>
 #include <linux/slab.h>
-#include <net/arp.h>
 #include <net/ip6_route.h>
-#include <net/ndisc.h>
 #include <net/neighbour.h>
 #include <net/route.h>
 
@@ -64,53 +60,6 @@ void bpflb_node_put(struct bpflb_node *node)
 		kfree_rcu(node, rcu);
 }
 
-/* What the device knows the node as; no reference. */
-static struct neighbour *neighbour_of(struct net_device *dev, const struct bpflb_node *node)
-{
-	if (node->key.family == NFPROTO_IPV6)
-		return __ipv6_neigh_lookup_noref(dev, &node->key.addr.in6);
-	return __ipv4_neigh_lookup_noref(dev, (__force u32)node->key.addr.ip);
-}
-
-static bool neigh_has_mac(struct net_device *dev, const struct bpflb_node *node, const u8 *mac)
-{
-	struct neighbour *n = neighbour_of(dev, node);
-	u8 ha[MAX_ADDR_LEN];
-
-	if (!n || !(READ_ONCE(n->nud_state) & NUD_VALID))
-		return false;
-	neigh_ha_snapshot(ha, n, dev);
-	return ether_addr_equal_unaligned(ha, mac);
-}
-
-/**
- * bpflb_node_sent_frame() - did a configured node send this frame?
- * @bn: namespace
- * @skb: the packet, in PREROUTING
- *
- * By the source MAC: that of a node in the neighbour table of the device the
- * frame came in by. A node that is not on that link is not recognised. One that
- * this node has not spoken with may not be known yet: then all nodes are asked
- * for, so that what its sender repeats is recognised.
- *
- * Context: RCU, bottom halves off.
- */
-bool bpflb_node_sent_frame(struct bpflb_net *bn, const struct sk_buff *skb)
-{
-	const struct bpflb_node *node;
-	const u8 *mac;
-
-	if (skb->dev->type != ARPHRD_ETHER || !skb_mac_header_was_set(skb) ||
-	    skb_mac_header_len(skb) < ETH_HLEN)
-		return false;
-	mac = eth_hdr(skb)->h_source;
-	list_for_each_entry_rcu(node, &bn->node_list, all)
-		if (READ_ONCE(node->live) && neigh_has_mac(skb->dev, node, mac))
-			return true;
-	bpflb_node_ask(bn);
-	return false;
-}
-
 /* The route to a node, a reference; NULL if it is not on a link of this one. */
 static struct dst_entry *route_on_link(struct net *net, const struct bpflb_node_key *key)
 {
@@ -164,12 +113,11 @@ void bpflb_node_resolve(struct work_struct *work)
 	struct bpflb_net *bn = container_of(work, struct bpflb_net, resolve.work);
 	const struct bpflb_node *node;
 
+	bpflb_node_learn(bn);
 	rcu_read_lock();
-	local_bh_disable();
 	list_for_each_entry_rcu(node, &bn->node_list, all)
 		if (READ_ONCE(node->live) && !READ_ONCE(node->self))
 			resolve(bn->net, node);
-	local_bh_enable();
 	rcu_read_unlock();
 	bn->resolved = jiffies;
 }
@@ -233,6 +181,7 @@ struct bpflb_node *bpflb_node_make(struct bpflb_net *bn, u8 family,
 	node->id = ++bn->last_node_id;
 	node->self = bpflb_addr_is_own(bn->net, family, addr);
 	INIT_LIST_HEAD(&node->dirty);
+	INIT_LIST_HEAD(&node->seen);
 	err = rhashtable_insert_fast(&bn->nodes, &node->hash, bpflb_node_params);
 	if (err) {
 		kfree(node);
@@ -289,5 +238,6 @@ void bpflb_node_settle(struct bpflb_net *bn, struct bpflb_node *node, bool keep_
 		return;
 	rhashtable_remove_fast(&bn->nodes, &node->hash, bpflb_node_params);
 	list_del_rcu(&node->all);
+	bpflb_node_forget_macs(bn, node);
 	bpflb_node_put(node);
 }

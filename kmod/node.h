@@ -13,6 +13,7 @@
 #define BPFLB_NODES_MAX		BIT(16)
 
 struct bpflb_net;
+struct neighbour;
 struct sk_buff;
 
 /** struct bpflb_node_key - @addr and its @family, as wide as to leave no padding */
@@ -34,6 +35,10 @@ struct bpflb_node_key {
  * @live: packets see it
  * @next_live: @live after the open transaction
  * @backends: live backends that name it
+ * @seen: what it was seen by as a neighbour, see node_mac.c
+ * @gone: it is not to be seen any more
+ *
+ * @seen and @gone: bpflb_net.macs_lock.
  */
 struct bpflb_node {
 	struct rhash_head hash;
@@ -47,13 +52,14 @@ struct bpflb_node {
 	bool live;
 	bool next_live;
 	u32 backends;
+	struct list_head seen;
+	bool gone;
 };
 
 extern const struct rhashtable_params bpflb_node_params;
 
 /* The packet path */
 bool bpflb_node_is_live(struct bpflb_net *bn, u8 family, const union nf_inet_addr *addr);
-bool bpflb_node_sent_frame(struct bpflb_net *bn, const struct sk_buff *skb);
 void bpflb_node_put(struct bpflb_node *node);
 
 /* The control plane; all with bpflb_net.lock held */
@@ -66,5 +72,13 @@ void bpflb_node_ask(struct bpflb_net *bn);
 int bpflb_node_remove(struct bpflb_net *bn, struct bpflb_node *node);
 void bpflb_node_touch(struct bpflb_net *bn, struct bpflb_node *node);
 void bpflb_node_settle(struct bpflb_net *bn, struct bpflb_node *node, bool keep_next);
+
+/* node_mac.c */
+int bpflb_node_macs_init(struct bpflb_net *bn);
+void bpflb_node_macs_free(struct bpflb_net *bn);
+void bpflb_node_forget_macs(struct bpflb_net *bn, struct bpflb_node *node);
+void bpflb_node_saw(struct bpflb_net *bn, struct neighbour *n);
+void bpflb_node_learn(struct bpflb_net *bn);
+bool bpflb_node_sent_frame(struct bpflb_net *bn, const struct sk_buff *skb);
 
 #endif

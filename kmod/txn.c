@@ -32,6 +32,7 @@ static void txn_settle(struct bpflb_net *bn, bool keep_next)
 	struct bpflb_backend *be, *be_tmp;
 	struct bpflb_node *node, *node_tmp;
 	struct bpflb_txn *txn = &bn->txn;
+	bool learn = keep_next && !list_empty(&txn->nodes);
 
 	list_for_each_entry_safe(fe, fe_tmp, &txn->frontends, dirty)
 		bpflb_frontend_settle(bn, fe, keep_next);
@@ -41,6 +42,8 @@ static void txn_settle(struct bpflb_net *bn, bool keep_next)
 		bpflb_service_settle(svc, keep_next);
 	list_for_each_entry_safe(node, node_tmp, &txn->nodes, dirty)
 		bpflb_node_settle(bn, node, keep_next);
+	if (learn)
+		bpflb_node_learn(bn);
 	txn->open = false;
 	txn->failed = false;
 	txn->replace = false;
