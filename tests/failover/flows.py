@@ -54,10 +54,11 @@ class Flow:
 
 
 class Flows:
-    """@count connections from @place; they stay until close()."""
+    """@count connections from @place, to each of @targets as many as to the others; they stay until close()."""
 
-    def __init__(self, topology, place, family, to, count):
-        self._topology, self._place, self._family, self._to = topology, place, family, to
+    def __init__(self, topology, place, family, targets, count):
+        self._topology, self._place, self._family = topology, place, family
+        self._targets = itertools.cycle(targets)
         self._selector = selectors.DefaultSelector()
         self.all = []
         self._connect(count)
@@ -67,7 +68,9 @@ class Flows:
             for _ in range(count):
                 s = socket.socket(self._family, socket.SOCK_STREAM)
                 s.settimeout(20)
-                s.connect(self._to)
+                # a port of its own, also beside connections to other targets: by that it is known here
+                s.bind(("", 0))
+                s.connect(next(self._targets))
                 s.setblocking(False)
                 self.all.append(Flow(s))
                 self._selector.register(s, selectors.EVENT_READ, self.all[-1])

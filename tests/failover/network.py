@@ -60,13 +60,16 @@ class Network(Topology):
 
 
 class Site(Cluster):
-    """All nodes with the same configuration, of a service of TCP and one of UDP at @vip."""
+    """All nodes with the same configuration: at @vip a service of UDP and, for each of @dispatches, one of TCP."""
 
-    def __init__(self, plan, mode, vip):
+    def __init__(self, plan, mode, vip, dispatches):
         super().__init__(plan, mode, servers_at=PODS, topology=Network())
-        self.tcp, self.udp = (vip, 80), (vip, 53)
-        self._services = [Service(name, proto, port, PODS, vip, options="scheduler maglev")
-                          for name, proto, port in (("web", "tcp", 80), ("echo", "udp", 53))]
+        self.udp = (vip, 53)
+        self.tcp = [(vip, 80 + n) for n in range(len(dispatches))]
+        self._services = [Service("echo", "udp", self.udp[1], PODS, vip, options="scheduler maglev")]
+        self._services += [Service(f"web-{port}", "tcp", port, PODS, vip,
+                                   options=f"scheduler maglev dispatch {dispatch}")
+                           for dispatch, (_, port) in zip(dispatches, self.tcp)]
         self.apply(self._services)
         for node in BALANCERS:
             self.net.run(node, ["nft", "-f", "-"], input=_SEEN.format(ip=plan.ip, vip=vip))

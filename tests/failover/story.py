@@ -29,14 +29,14 @@ class Event:
 
 
 class Story:
-    """@count flows of @plan in @mode, and the stream."""
+    """@count flows of @plan in @mode, in equal parts by each of @dispatches, and the stream."""
 
     network = None      # as a table calls it
 
-    def __init__(self, plan, mode, count):
+    def __init__(self, plan, mode, count, dispatches=("default",)):
         self.plan, self.mode = plan, mode
         self.vip = self._vip(plan)
-        self.site = Site(plan, mode, self.vip)
+        self.site = Site(plan, mode, self.vip, dispatches)
         self._homes = {}
         self._begin()
         self.flows = Flows(self.site.net, "c0", plan.family, self.site.tcp, count)
