@@ -182,6 +182,7 @@ static void doctor_check(struct doctor *doctor)
 	doctor_localnet(doctor);
 	doctor_mtu(doctor);
 	doctor_nat(doctor);
+	doctor_ipvs(doctor);
 	doctor_flows(doctor);
 	doctor_drops(doctor);
 }

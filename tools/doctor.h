@@ -135,6 +135,7 @@ void doctor_addresses(struct doctor *doctor);
 void doctor_flows(struct doctor *doctor);
 void doctor_drops(struct doctor *doctor);
 void doctor_nat(struct doctor *doctor);
+void doctor_ipvs(struct doctor *doctor);
 
 #define MEND_ROOM 1024
 

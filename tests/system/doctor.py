@@ -13,7 +13,7 @@ import time
 from net import clients
 from net.cluster import LBADM, Cluster, Service
 from net.ktap import check, equal, eventually
-from net.plan import twins
+from net.plan import endpoint, twins
 from net.rtnl import Rtnl
 
 ASK = {"tcp": clients.tcp_once, "udp": clients.udp_once}
@@ -87,6 +87,8 @@ class State:
             check(not self.works(to, proto, PATIENCE), "the client is answered all the same")
         found = self.sick(node, what, *words, severity=severity)
         self.mend(found)
+        # The kernel may take a moment, as with a new IPv6 address.
+        eventually(lambda: self.doctor(node)[0] == WELL, f"{what} is mended", 5, lambda: [found["mend"]])
         self.well(node)
         check(self.works(to, proto), "the client is not answered", lambda: [found["mend"]])
 
@@ -402,6 +404,130 @@ def drops_that_rise(state):
         equal((code, [f["id"] for f in found if f["id"] == "note-sender"]), (SICK, []), "found when nothing is sent")
 
 
+@contextlib.contextmanager
+def rules(s, node, text):
+    """What is given to nft in @node, for a while."""
+    with after(lambda: s.net.run(node, ["nft", "flush", "ruleset"])):
+        s.net.run(node, ["nft", "-f", "-"], input=text)
+        yield
+
+
+def nat_of_backend(state):
+    """Somebody else's rule rewrites what has got the backend's address from bpflb."""
+    s = state().serve("snat")
+    pre = f"table {s.plan.ip} other {{ chain pre {{ type nat hook prerouting priority dstnat; %s; }}; }}"
+    nowhere = f"[{s.plan.vip(9)}]:9" if s.plan.ipv6 else f"{s.plan.vip(9)}:9"
+    backend = s.plan.address("p21")
+    for match in f"{s.plan.ip} daddr {backend} tcp dport 8080", "tcp dport { 8000-8099, 9000 }":
+        with rules(s, "n1", pre % f"{match} counter dnat to {nowhere}"):
+            s.course("n1", "nat-backend", f"{s.plan.ip} other pre", backend)
+
+
+def nat_of_service(state):
+    """A second balancer for the same address; bpflb is before it, and so traffic works."""
+    s = state().serve("snat")
+    ip, vip, at = s.plan.ip, s.plan.vip(60), s.plan.address("p21")
+    pre = f"table {ip} other {{ chain to {{ }}; chain pre {{ type nat hook prerouting priority dstnat; %s; }}; }}"
+    for rule in (f"{ip} daddr {vip} tcp dport 80 dnat to {at}", f"{ip} daddr {vip} dnat to {at}",
+                 f"{ip} daddr {{ {s.plan.vip(1)}, {vip} }} udp dport {{ 53, 80 }} jump to",
+                 f"fib daddr type local tcp dport 30000-30100 dnat to {at}"):
+        with rules(s, "n1", pre % rule):
+            s.course("n1", "nat-service", f"{ip} other pre", severity="warning", fails=False)
+
+
+def rules_that_are_none_of_ours(state):
+    s = state().serve("snat")
+    ip, vip = s.plan.ip, s.plan.vip(60)
+    text = f"""
+table {ip} other {{
+    chain to {{ }}
+    chain DOCKER {{ iifname != "docker0" tcp dport 8080 dnat to {s.plan.vip(9)}; }}
+    chain pre {{ type nat hook prerouting priority dstnat;
+        fib daddr type local jump DOCKER
+        fib daddr type local tcp dport 8080 dnat to {s.plan.vip(9)}
+        {ip} daddr {s.plan.vip(61)} tcp dport 80 dnat to {s.plan.vip(9)}
+        {ip} daddr {vip} tcp dport 81 dnat to {s.plan.vip(9)}
+        {ip} daddr {vip} sctp dport 80 dnat to {s.plan.vip(9)}
+        {ip} daddr != {vip} tcp dport 80 dnat to {s.plan.vip(9)}
+        tcp dport 30081 dnat to {s.plan.vip(9)}
+    }}
+    chain post {{ type nat hook postrouting priority srcnat; {ip} saddr {s.plan.client} masquerade; }}
+}}
+table inet fw {{
+    chain to {{ }}
+    chain forward {{ type filter hook forward priority filter; {ip} daddr {vip} tcp dport 80 jump to; ct state invalid drop; }}
+    chain input {{ type filter hook input priority filter; ct state invalid drop; }}
+}}
+"""
+    check(s.works(), "traffic before")
+    with rules(s, "n1", text):
+        s.well("n1", ("service-unasked", "note-sender", "no-snat-port", "note-too-big"))
+
+
+KUBE_NFT = """
+table {ip} kube-proxy {{
+    chain to {{ }}
+    map service-ips {{
+        type {type} . inet_proto . inet_service : verdict
+        elements = {{ {other} . tcp . 443 : goto to, {other} . udp . 53 : goto to,
+                     {vip} . tcp . 80 : goto to }}
+    }}
+    chain nat-prerouting {{ type nat hook prerouting priority dstnat;
+        {ip} daddr . meta l4proto . th dport vmap @service-ips
+    }}
+}}
+"""
+
+
+def kube_proxy(state):
+    s = state().serve("snat")
+    plan, vip = s.plan, s.plan.vip(60)
+
+    def found():
+        f = s.sick("n1", "kube-proxy", vip, severity="warning")
+        check(f["mend"].endswith("kube-proxy --cleanup"), f["mend"])
+    with rules(s, "n1", KUBE_NFT.format(ip=plan.ip, vip=vip, other=plan.vip(1), type=f"ipv{6 if plan.ipv6 else 4}_addr")):
+        found()
+    iptables = "ip6tables" if plan.ipv6 else "iptables"
+    with rules(s, "n1", ""):
+        for words in ("-N KUBE-SERVICES", "-N KUBE-SVC-A", "-A PREROUTING -j KUBE-SERVICES",
+                      f"-A KUBE-SERVICES -d {vip}/{plan.host_len} -p tcp -m tcp --dport 80 -j KUBE-SVC-A"):
+            s.net.run("n1", [f"{iptables}-nft", "-t", "nat", *words.split()])
+        found()
+    s.well("n1")
+
+
+def legacy_iptables(state):
+    s = state().serve("snat")
+    iptables = "ip6tables-legacy" if s.plan.ipv6 else "iptables-legacy"
+    vip, nowhere = s.plan.vip(60), s.plan.vip(9)
+    with after(lambda: s.net.run("n1", [iptables, "-t", "nat", "-F"])):
+        for match, what in ((f"-d {vip} -p tcp --dport 80", "nat-service"),
+                            (f"-d {s.plan.address('p21')} -p tcp --dport 8080", "nat-backend")):
+            s.net.run("n1", f"{iptables} -t nat -A PREROUTING {match} -j DNAT --to-destination {nowhere}".split())
+            s.course("n1", what, "nat PREROUTING", severity="warning" if what == "nat-service" else "error",
+                     fails=what == "nat-backend")
+
+
+def ipvs(state):
+    s = state().serve("snat")
+    at = endpoint(s.plan.vip(60), 80)
+    with after(lambda: s.net.run("n1", ["ipvsadm", "-C"])):
+        s.net.run("n1", ["ipvsadm", "-A", "-t", at, "-s", "rr"])
+        s.course("n1", "ipvs", at, severity="warning", fails=False)
+
+
+def invalid_is_dropped(state):
+    """A DSR balancer sees one half of each connection, which conntrack takes for invalid."""
+    s = state().serve("dsr")
+    for family in "inet", s.plan.ip:
+        with rules(s, "n1", f"table {family} fw {{ chain forward {{ type filter hook forward priority filter; ct state invalid drop; }}; }}"):
+            s.flush()
+            s.course("n1", "ct-invalid", f"{family} fw forward", s.plan.address("p21"))
+        s.serve("snat").well("n1")
+        s.serve("dsr")
+
+
 def tests(_subset):
     def of_family(plan):
         state = functools.lru_cache(functools.partial(State, plan))
@@ -413,11 +539,15 @@ def tests(_subset):
                 ("this node is not listed", self_is_missing), ("a node behind a router", node_behind_router),
                 ("a silent node", silent_node), ("a device that is not trusted", device_not_trusted),
                 ("an address on the link that nobody has", address_on_the_link),
-                ("an address that nobody routes here", address_not_routed), ("no room for the note", mtu)]
+                ("an address that nobody routes here", address_not_routed), ("no room for the note", mtu),
+                ("a NAT rule for what goes to a backend", nat_of_backend), ("a NAT rule for a service", nat_of_service),
+                ("rules that are none of ours", rules_that_are_none_of_ours), ("kube-proxy", kube_proxy),
+                ("IPVS", ipvs),
+                ("what conntrack calls invalid is dropped", invalid_is_dropped)]
         four = [("forwarding of a device is off", forwarding_of_a_device), ("rp_filter", rp_filter),
                 ("rp_filter, some clients only", rp_filter_of_one_client), ("uRPF on the router", urpf),
                 ("node ports that programs may have", local_ports), ("no ports left for SNAT", snat_ports),
                 ("a node port beyond the range", nodeport_range), ("loopback open to neighbours", localnet),
-                ("drops that rise", drops_that_rise)]
+                ("rules of iptables-legacy", legacy_iptables), ("drops that rise", drops_that_rise)]
         return named(both + ([] if plan.ipv6 else four))
     return twins(of_family)

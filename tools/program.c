@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "mem.h"
+#include "program.h"
+
+#define OUTPUT_MAX	(64 * 1024 * 1024)
+#define PIECE		4096
+
+/* In the child: no shell, and nothing of what it complains about. */
+static void become(const char *const *argv, int to)
+{
+	int nothing = open("/dev/null", O_RDWR);
+
+	dup2(nothing, STDIN_FILENO);
+	dup2(nothing, STDERR_FILENO);
+	dup2(to, STDOUT_FILENO);
+	execvp(argv[0], (char *const *)argv);
+	_exit(127);
+}
+
+static char *read_all(int fd)
+{
+	size_t room = 0, used = 0;
+	char *text = NULL;
+	ssize_t got;
+
+	do {
+		text = mem_grow(text, &room, used + PIECE + 1, 1);
+		got = read(fd, text + used, PIECE);
+		used += got > 0 ? got : 0;
+	} while ((got > 0 && used < OUTPUT_MAX) || (got < 0 && errno == EINTR));
+	text[used] = '\0';
+	return text;
+}
+
+/**
+ * program_output - run a program and read what it writes
+ * @argv: its name, looked for in PATH, and its arguments
+ *
+ * Return: the text, to be freed; NULL if it can't be run or has failed.
+ */
+char *program_output(const char *const *argv)
+{
+	int ends[2], status = -1;
+	char *text;
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return NULL;
+	pid = fork();
+	if (!pid)
+		become(argv, ends[1]);
+	close(ends[1]);
+	text = pid > 0 ? read_all(ends[0]) : NULL;
+	close(ends[0]);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (status) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
