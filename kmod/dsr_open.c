@@ -187,10 +187,28 @@ static bool take_congestion(const struct letter *l)
 	return INET_ECN_set_ce(skb);
 }
 
+/* The tunnel was cut because the packet may be: what the balancer had put together, or IPv4
+ * without DF. So it may be again, in pieces of that size.
+ */
+static void may_be_cut(const struct letter *l, u16 pieces)
+{
+	struct sk_buff *skb = l->skb;
+
+	if (!pieces)
+		return;
+	skb->ignore_df = 1;
+	if (l->inner == NFPROTO_IPV6)
+		IP6CB(skb)->frag_max_size = pieces;
+	else
+		IPCB(skb)->frag_max_size = pieces;
+}
+
 /* Take the packet out. It is as if it had come in by itself. */
 static bool unwrap(const struct letter *l)
 {
 	struct sk_buff *skb = l->skb;
+	u16 pieces = l->family == NFPROTO_IPV6 ? IP6CB(skb)->frag_max_size :
+						 IPCB(skb)->frag_max_size;
 	bool ipv6 = l->inner == NFPROTO_IPV6;
 	bool framed = l->offset > ETH_HLEN + sizeof(struct ipv6hdr) || l->inner != l->family;
 	int iif = skb->skb_iif;
@@ -206,7 +224,10 @@ static bool unwrap(const struct letter *l)
 	else
 		skb_reset_mac_header(skb);
 	skb_reset_mac_len(skb);
-	return (ipv6 ? is_sound6(skb) : is_sound4(skb)) && take_congestion(l);
+	if (!(ipv6 ? is_sound6(skb) : is_sound4(skb)) || !take_congestion(l))
+		return false;
+	may_be_cut(l, pieces);
+	return true;
 }
 
 static bool read_packet(const struct letter *l, struct bpflb_packet *pkt)

@@ -3,7 +3,7 @@
 import struct
 
 from dispatch import OPTIONS, back
-from family import V4, V6, at, changed, end, error, error_read, payload, unpadded, with_options
+from family import V4, V6, at, changed, end, error, error_read, parsed, payload, pieces, unpadded, with_options
 from net.ktap import check, equal
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.l2 import Ether
@@ -262,6 +262,16 @@ def congestion(wire):
     wire.dropped("lan", frame(geneve(tcp(42075, tos=0xb8), 81, tos=0xbb)), "tunnel-packet")
 
 
+def cut(wire, how):
+    """A tunnel that was cut, for what is in it may be: so it may again."""
+    fresh(wire)
+    packet = udp(42088, b"c" * 2000, *((at.vip, 54) if how == "ipip" else ()))
+    outer = geneve(packet, 54, whole=False) if how == "geneve" else ipip(packet, whole=False)
+    for piece in pieces(parsed(outer), 1400):
+        wire.send("lan", frame(piece))
+    wire.arrives_in_pieces(to_pod(changed(packet, dst=at.pod, dport=5353)), 1400, packet)
+
+
 def broken(wire):
     """What is no packet is not delivered."""
     fresh(wire)
@@ -317,6 +327,7 @@ TESTS = [
     ("ipip in: sources of a prefix", ipip_prefix),
     ("ipip in: an ICMP error", ipip_error),
     ("tunnel in: marked congestion", congestion),
+    *((f"{how} in: a tunnel that was cut", lambda wire, how=how: cut(wire, how)) for how in ("geneve", "ipip")),
     ("tunnel in: no packet", broken),
     ("geneve in: one client port, two services", one_port_two_services),
 ]
