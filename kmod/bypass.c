@@ -37,7 +37,7 @@ static bool is_ordinary(struct sk_buff *skb, const struct iphdr *iph, bool tcp)
 }
 
 /* Return: NULL where the stack had better look for it. */
-static struct neighbour *neighbour_of(const struct rtable *rt, __be32 daddr)
+static __always_inline struct neighbour *neighbour_of(const struct rtable *rt, __be32 daddr)
 {
 	struct neighbour *n;
 

@@ -39,7 +39,8 @@ static struct rt6_info *route_of(struct dst_entry *dst)
 }
 
 /* Return: NULL where the stack had better look for it. */
-static struct neighbour *neighbour_of(const struct rt6_info *rt, const struct in6_addr *daddr)
+static __always_inline struct neighbour *neighbour_of(const struct rt6_info *rt,
+						      const struct in6_addr *daddr)
 {
 	struct neighbour *n;
 
@@ -85,8 +86,8 @@ static noinline bool put_note(struct bpflb_net *bn, struct sk_buff *skb,
 }
 
 /* As ip6_forward() and ip6_output() do, and then to the neighbour. */
-static void transmit(struct net *net, struct sk_buff *skb, struct rt6_info *rt,
-		     struct neighbour *n)
+static __always_inline void transmit(struct net *net, struct sk_buff *skb, struct rt6_info *rt,
+				     struct neighbour *n)
 {
 	struct inet6_dev *idev = ip6_dst_idev(&rt->dst);
 

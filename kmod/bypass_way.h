@@ -75,13 +75,9 @@ static inline bool bpflb_bypass_has_notes(const struct bpflb_flow *flow)
 /* What is put before the packets of a flow, or into their headers, bytes. */
 static inline u32 bpflb_bypass_head(const struct bpflb_flow *flow)
 {
-	struct bpflb_tunnel t;
-
-	if (likely(flow->kind != BPFLB_FLOW_DSR_OUT) || flow->dispatch == BPFLB_DISPATCH_L2)
-		return 0;
-	if (flow->dispatch == BPFLB_DISPATCH_OPT)
-		return bpflb_dsr_notes_each(flow) ? bpflb_note_len(bpflb_flow_family(flow)) : 0;
-	return bpflb_tunnel_of(flow, bpflb_dsr_notes_each(flow), &t) ? bpflb_tunnel_len(&t) : 0;
+	if (unlikely(flow->dispatch))
+		return bpflb_dsr_head(flow);
+	return bpflb_bypass_has_notes(flow) ? bpflb_note_len(bpflb_flow_family(flow)) : 0;
 }
 
 #endif

@@ -9,6 +9,7 @@
 struct bpflb_net;
 
 /* dsr_send.c */
+u32 bpflb_dsr_head(const struct bpflb_flow *flow);
 unsigned int bpflb_dsr_send(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt,
 			    const struct bpflb_flow *flow);
 unsigned int bpflb_dsr_leave(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt,

@@ -266,6 +266,20 @@ unsigned int bpflb_dsr_send(struct bpflb_net *bn, struct sk_buff *skb, struct bp
 	return NF_ACCEPT;
 }
 
+/**
+ * bpflb_dsr_head() - what is put before each packet of a flow, or into its headers
+ * @flow: of kind DSR_OUT, not dispatched by "opt"
+ *
+ * Context: RCU. Return: bytes; of a packet that is not the first.
+ */
+u32 bpflb_dsr_head(const struct bpflb_flow *flow)
+{
+	struct bpflb_tunnel t;
+
+	return flow->dispatch != BPFLB_DISPATCH_L2 &&
+	       bpflb_tunnel_of(flow, bpflb_dsr_notes_each(flow), &t) ? bpflb_tunnel_len(&t) : 0;
+}
+
 /* What the packet is to look like when it leaves, within a tunnel or by itself. */
 static void target(const struct bpflb_flow *flow, struct bpflb_tuple *to)
 {
@@ -275,24 +289,30 @@ static void target(const struct bpflb_flow *flow, struct bpflb_tuple *to)
 	to->src.port = flow->cport;
 }
 
-/* Dispatch "l2": by the route to the backend, the backend the next hop of it whatever
- * address the packet has.
+/* Is the next hop of a route whom it leads to? */
+static bool is_on_link(const struct dst_entry *dst, u8 family)
+{
+	if (family == NFPROTO_IPV6)
+		return !(container_of(dst, const struct rt6_info, dst)->rt6i_flags & RTF_GATEWAY);
+	return !container_of(dst, const struct rtable, dst)->rt_uses_gateway;
+}
+
+/* Dispatch "l2": by the route to the backend, which it has come by so far, but as one that
+ * has the backend for a gateway, since the packet is for the service by now. Such a route is
+ * for one packet; bypass keeps the other one. @m: NULL for an ICMP error
  */
 static unsigned int leave_by_l2(struct bpflb_net *bn, struct sk_buff *skb,
-				const struct bpflb_flow *flow)
+				const struct bpflb_flow *flow, const struct bpflb_match *m)
 {
 	const struct way_out to = way_to_backend(flow, FLOWI_FLAG_KNOWN_NH);
-	union nf_inet_addr src, hop = {};
-	struct dst_entry *dst = route(bn, skb, &to, &src);
+	struct dst_entry *dst, *mid = skb_dst(skb);
+	union nf_inet_addr src;
 
-	if (dst && to.family == NFPROTO_IPV6)
-		hop.in6 = *rt6_nexthop(container_of(dst, struct rt6_info, dst), &hop.in6);
-	else if (dst)
-		hop.ip = rt_nexthop(container_of(dst, struct rtable, dst), 0);
-	if (!dst || !bpflb_addr_equal(&hop, &to.addr)) {
-		dst_release(dst);
+	dst = is_on_link(mid, to.family) ? route(bn, skb, &to, &src) : NULL;
+	if (!dst)
 		return bpflb_drop(bn, flow->be->key.svc, skb, BPFLB_DROP_DISPATCH_ROUTE);
-	}
+	if (m)
+		bpflb_bypass_grant(m, skb, mid, mid->dev);
 	skb_dst_drop(skb);
 	skb_dst_set(skb, dst);
 	skb->dev = dst->dev;
@@ -412,7 +432,7 @@ unsigned int bpflb_dsr_leave(struct bpflb_net *bn, struct sk_buff *skb, struct b
 	if (!bpflb_rewrite(skb, pkt, &to))
 		return bpflb_drop(bn, m->flow->be->key.svc, skb, BPFLB_DROP_NO_MEMORY);
 	if (m->flow->dispatch == BPFLB_DISPATCH_L2)
-		return leave_by_l2(bn, skb, m->flow);
+		return leave_by_l2(bn, skb, m->flow, m);
 	return leave_by_tunnel(bn, skb, pkt, m->flow, m);
 }
 
@@ -428,6 +448,6 @@ unsigned int bpflb_dsr_leave_error(struct bpflb_net *bn, struct sk_buff *skb,
 				   const struct bpflb_flow *flow)
 {
 	if (flow->dispatch == BPFLB_DISPATCH_L2)
-		return leave_by_l2(bn, skb, flow);
+		return leave_by_l2(bn, skb, flow, NULL);
 	return leave_by_tunnel(bn, skb, NULL, flow, NULL);
 }

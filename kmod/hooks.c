@@ -156,7 +156,8 @@ static unsigned int leave_flow(struct sk_buff *skb, struct bpflb_packet *pkt,
 {
 	unsigned int verdict = bpflb_translate_src(skb, pkt, m, out);
 
-	if (verdict == NF_ACCEPT && out)
+	/* Those of other dispatches have theirs by now. */
+	if (verdict == NF_ACCEPT && out && m->flow->dispatch == BPFLB_DISPATCH_OPT)
 		bpflb_bypass_grant(m, skb, skb_dst(skb), out);
 	return verdict;
 }

@@ -120,7 +120,7 @@ def _iptables(rig):
     _keep_long(rig)
 
 
-def _bpflb(mode, where="", *settings, ipv6=False):
+def _bpflb(mode, where="", *settings, ipv6=False, port=BACKEND_PORT):
     def up(rig):
         vip, backends = _of(ipv6)
         place = f"node {backends[0]}" if where == "node" else where
@@ -129,7 +129,7 @@ def _bpflb(mode, where="", *settings, ipv6=False):
                  *(f"set {s}" for s in settings), f"node add {backends[0]}"]
         for proto in "tcp", "udp":
             lines.append(f"service add {proto} {proto} {at(vip)}")
-            lines += [f"backend add {proto} {at(b, BACKEND_PORT)} {place}" for b in backends]
+            lines += [f"backend add {proto} {at(b, port)} {place}" for b in backends]
         rig.bpflb(lines)
     return up
 
@@ -159,6 +159,11 @@ DSR = Peer("bpflb", _dsr, "dsr tcp forward", proto="tcp", answered=False)
 DSR_UDP = Peer("bpflb", _dsr, "dsr udp forward", answered=False)
 DSR_IN = Peer("bpflb", _dsr_in, "dsr arriving", "dsr reply", "tcp",
               to=(BACKENDS[0], BACKEND_PORT), first=_NOTE)
+DISPATCHES = [Peer("bpflb", _bpflb("dsr", where, f"dispatch {how}", ipv6=to == FRONT6, port=PORT),
+                   f"{'ipv6: ' if to == FRONT6 else ''}{how} {proto} forward", proto=proto, to=to, answered=False)
+              for to in (FRONT, FRONT6)
+              for how, where, proto in (("geneve", "node", "tcp"), ("geneve", "node", "udp"), ("ipip", "node", "tcp"),
+                                        ("l2", "", "tcp"))]
 BYSTANDER = Peer("bpflb", _snat, "bystander", to=ROUTED, answered=False)
 
 ROUTING6 = Peer("routing", _nothing, "ipv6: forward", to=ROUTED6, answered=False)
@@ -174,7 +179,7 @@ DSR_IN6 = Peer("bpflb", _dsr_in6, "ipv6: dsr arriving", "ipv6: dsr reply", "tcp"
 BYSTANDER6 = Peer("bpflb", _snat6, "ipv6: bystander", to=ROUTED6, answered=False)
 
 OURS = [SNAT, SNAT_TCP, LOCAL, DSR, DSR_UDP, DSR_IN, BYSTANDER,
-        SNAT6, SNAT_TCP6, LOCAL6, DSR6, DSR_UDP6, DSR_IN6, BYSTANDER6]
+        SNAT6, SNAT_TCP6, LOCAL6, DSR6, DSR_UDP6, DSR_IN6, BYSTANDER6, *DISPATCHES]
 PEERS = [NFTABLES, FLOWTABLE, IPTABLES, IPVS_NAT, IPVS_DR, IPVS_TUN, NFTABLES_TCP, IPVS_NAT_TCP, NFTABLES6, IPVS_NAT6]
 # With a great many flows: they take long to set up, and the others are no faster
 MANY_FLOWS_PEERS = [NFTABLES, FLOWTABLE, IPVS_NAT, IPVS_DR]

@@ -5,6 +5,7 @@ import struct
 
 from bypass import offloads, segments, unfinished
 from dispatch import tcp, udp
+from fallback import tmp_device
 from family import V4, V6, at, changed, end, error, error_read, icmp_is_right, payload, piece_read, unpadded
 from net.ktap import check, equal
 from scapy.layers.inet import IP, TCP, UDP
@@ -419,6 +420,32 @@ def congestion(wire, how):
                dst=None if how == "geneve" else at.remote, note=(packed(at.vip), 53) if how == "geneve" else None)
 
 
+def device_deleted(wire, how):
+    """No flow keeps the device that it left by: the kernel's log is watched for who waits for it, too."""
+    configure(wire, how)
+    dst = {"l2": at.server, "ipip": at.remote, "geneve": at.n2}[how]
+    port = 90 if how == "l2" else 80
+    number = 41098
+
+    def say(flags, link):
+        wire.send("lan", from_router(tcp(number, flags, dport=port, ack=0 if flags == "S" else 1)))
+        equal(wire.receive()[0], link, f"link that {flags} leaves by")
+        wire.quiet()
+
+    with tmp_device(wire):
+        wire.running()
+        wire.ip(f"neigh replace {dst} lladdr {MAC['alt-n2']} dev tmp0 nud permanent")
+        wire.ip(f"route replace {dst}/{at.host} dev tmp0")
+        say("S", "tmp")
+        say("A", "tmp")
+        with wire.bypassing(1):
+            say("PA", "tmp")
+        wire.ip("link del tmp0")
+        say("PA", "lan")
+        with wire.bypassing(1):
+            say("PA", "lan")
+
+
 def _both(name, f):
     return [(f"{how}: {name}", lambda wire, how=how: f(wire, how)) for how in ("geneve", "ipip")]
 
@@ -447,5 +474,7 @@ TESTS = [
     *_both("one client port, two services, one backend", one_port_two_services),
     *_both("marked congestion", congestion),
 ]
+TESTS += [(f"{how}: a device is deleted", lambda wire, how=how: device_deleted(wire, how))
+          for how in ("geneve", "ipip", "l2")]
 TESTS4 = _both("too big, without DF", in_pieces)
 TESTS6 = [("geneve: IPv6 in IPv4", geneve_mixed)]
