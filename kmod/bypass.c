@@ -134,7 +134,7 @@ static noinline bool send_dispatched(struct bpflb_net *bn, struct sk_buff *skb, 
 	}
 	bpflb_rewrite4(skb, ip_hdr(skb), ip_hdr(skb) + 1, tcp, true, &to);
 	bpflb_counters_packet(flow->counters, len, false);
-	if (tunnel && !bpflb_tunnel_put(bn, skb, &t)) {
+	if (tunnel && !bpflb_tunnel_put(bn, skb, &t, rt->dst.dev)) {
 		bpflb_drop(bn, flow->be->key.svc, skb, BPFLB_DROP_NO_MEMORY);
 		kfree_skb(skb);
 		return true;

@@ -348,7 +348,7 @@ static unsigned int send_in_tunnel(struct bpflb_net *bn, struct sk_buff *skb,
 	skb_list_walk_safe(segs, skb, next) {
 		skb_mark_not_on_list(skb);
 		skb_scrub_packet(skb, false);
-		if (bpflb_tunnel_put(bn, skb, t)) {
+		if (bpflb_tunnel_put(bn, skb, t, dst->dev)) {
 			send_out(bn, skb, t, dst);
 		} else {
 			bpflb_drop(bn, NULL, skb, BPFLB_DROP_NO_MEMORY);

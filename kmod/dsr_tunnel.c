@@ -173,16 +173,19 @@ static void push_ip6(struct sk_buff *skb, const struct bpflb_tunnel *t, u8 proto
  * @bn: namespace
  * @skb: the packet, skb->data at its IP header, its transport header known
  * @t: the tunnel
+ * @out: the device that it is to leave by
  *
  * Context: any. Return: false if there is no memory, or a device could not finish the
  * packet then; nothing was written.
  */
-bool bpflb_tunnel_put(struct bpflb_net *bn, struct sk_buff *skb, const struct bpflb_tunnel *t)
+bool bpflb_tunnel_put(struct bpflb_net *bn, struct sk_buff *skb, const struct bpflb_tunnel *t,
+		      const struct net_device *out)
 {
 	u8 class = traffic_class(skb, t->inner);
 	u8 proto = t->inner == NFPROTO_IPV6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
 
-	if (!finish_inside(skb) || skb_cow_head(skb, bpflb_tunnel_len(t) + LL_MAX_HEADER))
+	if (!finish_inside(skb) ||
+	    skb_cow_head(skb, bpflb_tunnel_len(t) + LL_RESERVED_SPACE(out)))
 		return false;
 	class = INET_ECN_encapsulate(class, class);
 	if (t->dispatch == BPFLB_DISPATCH_GENEVE)

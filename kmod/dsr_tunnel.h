@@ -84,7 +84,8 @@ static inline u32 bpflb_tunnel_len(const struct bpflb_tunnel *t)
 }
 
 bool bpflb_tunnel_of(const struct bpflb_flow *flow, bool noted, struct bpflb_tunnel *t);
-bool bpflb_tunnel_put(struct bpflb_net *bn, struct sk_buff *skb, const struct bpflb_tunnel *t);
+bool bpflb_tunnel_put(struct bpflb_net *bn, struct sk_buff *skb, const struct bpflb_tunnel *t,
+		      const struct net_device *out);
 void bpflb_tunnel_learn_mtu(struct bpflb_net *bn, struct sk_buff *skb, u8 family);
 
 /* dsr_open.c: the receiving side */
