@@ -56,6 +56,21 @@ bool bpflb_note_opt6_fits(const struct sk_buff *skb);
 bool bpflb_note_opt6_put(struct sk_buff *skb, const struct bpflb_endpoint *note);
 bool bpflb_note_opt6_strip(struct sk_buff *skb);
 
+/* Has a packet a note that is an option? */
+static inline bool bpflb_dsr_is_noted(const struct sk_buff *skb, u8 family)
+{
+	struct bpflb_endpoint note;
+
+	return family == NFPROTO_IPV6 ? bpflb_note_opt6_read(skb, &note) :
+					bpflb_note_opt4_read(skb, &note);
+}
+
+/* Do packets of a flow leave with such? */
+static inline bool bpflb_dsr_has_option(const struct bpflb_flow *flow)
+{
+	return flow->kind == BPFLB_FLOW_DSR_OUT && flow->dispatch == BPFLB_DISPATCH_OPT;
+}
+
 /* What a note adds to a packet of @family, bytes. */
 static inline u32 bpflb_note_len(u8 family)
 {

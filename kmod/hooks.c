@@ -148,6 +148,20 @@ static struct bpflb_match flow_leaving6(const struct sk_buff *skb, const struct 
 				true);
 }
 
+/* The same of one that is not ordinary. The second of two flows that a client has with
+ * a backend, by one port, has no MID tuple, and is told by its notes: such a packet is
+ * none of the first's, which may go by SNAT, or in a tunnel.
+ */
+static struct bpflb_match whole_leaving(struct bpflb_net *bn, const struct sk_buff *skb,
+					const struct bpflb_packet *pkt)
+{
+	struct bpflb_match m = bpflb_flow_find_mid(bn, &pkt->tuple);
+
+	if (m.flow && !bpflb_dsr_has_option(m.flow) && bpflb_dsr_is_noted(skb, pkt->tuple.family))
+		m.flow = NULL;
+	return m;
+}
+
 /* The source is rewritten of a packet that is part of a flow; then those that
  * follow it may spare themselves the way that it has come.
  */
@@ -171,7 +185,7 @@ static unsigned int leave(struct bpflb_net *bn, struct sk_buff *skb, const struc
 
 	if (!ordinary && !bpflb_packet_parse4(skb, &pkt))
 		return bpflb_icmp_leave(bn, skb, NFPROTO_IPV4, out);
-	m = ordinary ? flow_leaving(skb, &k) : bpflb_flow_find_mid(bn, &pkt.tuple);
+	m = ordinary ? flow_leaving(skb, &k) : whole_leaving(bn, skb, &pkt);
 	if (!m.flow)
 		return NF_ACCEPT;
 	if (ordinary)
@@ -188,7 +202,7 @@ static unsigned int leave6(struct bpflb_net *bn, struct sk_buff *skb, const stru
 
 	if (!ordinary && !bpflb_packet_parse6(skb, &pkt))
 		return bpflb_icmp_leave(bn, skb, NFPROTO_IPV6, out);
-	m = ordinary ? flow_leaving6(skb, &k) : bpflb_flow_find_mid(bn, &pkt.tuple);
+	m = ordinary ? flow_leaving6(skb, &k) : whole_leaving(bn, skb, &pkt);
 	if (!m.flow || (ordinary && !bpflb_packet_parse6(skb, &pkt)))
 		return NF_ACCEPT;
 	return leave_flow(skb, &pkt, &m, out);

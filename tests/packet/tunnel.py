@@ -410,6 +410,28 @@ def one_port_two_services(wire, how):
                        note=(packed(vip), 80) if n or flags == "S" else None)
 
 
+def by_note_beside(wire, how):
+    """The same, and the second service is dispatched by an option: that is not in the first one's way."""
+    configure(wire, "opt" if how == "snat" else how)
+    wire.lbadm("service", "set", "web", "mode", "snat" if how == "snat" else "dsr")
+    wire.lbadm("service", "add", "twin", "tcp", end(at.other_vip, 80), "dispatch", "opt")
+    wire.lbadm("backend", "add", "twin", end(at.remote, 8080), "node", at.n2)
+    for flags in ("S", "A"):
+        packet = tcp(41091, flags)
+        if how == "snat":
+            wire.send("lan", from_router(packet))
+            equal(payload(wire.receive()[1]).src, at.n1, "source of the first")
+            wire.quiet()
+        elif how == "ipip":
+            expect(wire, from_router(packet), changed(packet), how, dst=at.remote, tos=0x10)
+        else:
+            expect(wire, from_router(packet), changed(packet, dst=at.remote, dport=8080), how, tos=0x10,
+                   note=(packed(at.vip), 80) if flags == "S" else None)
+        packet = tcp(41091, flags, dst=at.other_vip)
+        wire.expect("lan", from_router(packet),
+                    to_node(at.noted(changed(packet, dst=at.remote, dport=8080), at.other_vip, 80)))
+
+
 def congestion(wire, how):
     """Marked already: the tunnel can be marked on its own (RFC 6040)."""
     configure(wire, how)
@@ -472,6 +494,8 @@ TESTS = [
     *[(f"{how}: ICMP errors for servers", lambda wire, how=how: errors_for_servers(wire, how))
       for how in ("ipip", "l2")],
     *_both("one client port, two services, one backend", one_port_two_services),
+    *[(f"{how}: one client port, the second service by an option", lambda wire, how=how: by_note_beside(wire, how))
+      for how in ("geneve", "ipip", "snat")],
     *_both("marked congestion", congestion),
 ]
 TESTS += [(f"{how}: a device is deleted", lambda wire, how=how: device_deleted(wire, how))
