@@ -181,6 +181,7 @@ static void doctor_check(struct doctor *doctor)
 	doctor_ports(doctor);
 	doctor_localnet(doctor);
 	doctor_mtu(doctor);
+	doctor_dispatch(doctor);
 	doctor_nat(doctor);
 	doctor_ipvs(doctor);
 	doctor_flows(doctor);

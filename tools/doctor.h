@@ -53,8 +53,11 @@ struct finding {
  * @service: of one of the backends
  * @port: of that one; 0: any
  * @dsr: packets of some of their services come by DSR
- * @dsr_udp: of some with UDP
  * @snat: of some by SNAT
+ * @noted: of some with a note as an IP option
+ * @l2: of some, without bpflb, as frames
+ * @grows: bytes that a packet of the largest size grows by, at most
+ * @outer: the way that it takes then
  */
 struct machine {
 	struct address address;
@@ -64,8 +67,11 @@ struct machine {
 	const char *service;
 	uint16_t port;
 	bool dsr;
-	bool dsr_udp;
 	bool snat;
+	bool noted;
+	bool l2;
+	uint32_t grows;
+	struct rt_route outer;
 };
 
 /**
@@ -90,6 +96,7 @@ struct peer {
  * @peers: the other nodes
  * @peer_count: how many
  * @takes_dsr: of each family, IPv4 first: other nodes send packets here by DSR
+ * @takes_notes: and notes as IP options
  * @anywhere: of each family: the way to clients that no route names
  * @watch: seconds to look at counters for
  * @findings: what was found
@@ -104,6 +111,7 @@ struct doctor {
 	struct peer *peers;
 	size_t peer_count, peer_room;
 	bool takes_dsr[2];
+	bool takes_notes[2];
 	struct rt_route anywhere[2];
 	uint32_t watch;
 	struct finding *findings;
@@ -127,6 +135,7 @@ const char *sysctl_command(char *text, size_t room, const char *path, const char
 void doctor_forwarding(struct doctor *doctor);
 void doctor_rp_filter(struct doctor *doctor);
 void doctor_mtu(struct doctor *doctor);
+void doctor_dispatch(struct doctor *doctor);
 void doctor_ports(struct doctor *doctor);
 void doctor_localnet(struct doctor *doctor);
 void doctor_nodes(struct doctor *doctor);

@@ -193,6 +193,12 @@ static const struct trouble troubles[] = {
 	{ .reason = BPFLB_DROP_REROUTE, .id = "reroute",
 	  .sentence =
 		"because this node itself has no route to a backend" },
+	{ .reason = BPFLB_DROP_DISPATCH_ROUTE, .id = "dispatch-route",
+	  .sentence =
+		"because dispatch l2 or ipip has no way to a backend" },
+	{ .reason = BPFLB_DROP_TUNNEL_PACKET, .id = "tunnel-packet",
+	  .sentence =
+		"because what came in a DSR tunnel could not be delivered" },
 	{ .id = NULL }
 };
 

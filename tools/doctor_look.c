@@ -8,6 +8,8 @@
 #include "doctor.h"
 #include "mem.h"
 
+#define GENEVE_INNER	(8 + 8 + 14)	/* UDP, Geneve, Ethernet */
+
 /* Reserved for documentation and for discarding: no route but the default one is to there. */
 static const struct address anywhere[2] = {
 	{ 4, { 192, 0, 2, 1 } },
@@ -111,6 +113,8 @@ struct kind {
 	const char *name;
 	bool dsr;
 	bool udp;
+	uint8_t dispatch;
+	uint16_t port;
 };
 
 static int kind_compare(const void *left, const void *right)
@@ -131,6 +135,9 @@ static size_t look_at_services(struct doctor *doctor, struct kind **kinds)
 			.name = attr_text(attrs_find(nlh, BPFLB_SERVICE_A_NAME)),
 			.dsr = doctor_is_dsr(doctor, &service),
 			.udp = service.proto == IPPROTO_UDP,
+			.dispatch = service.dispatch == BPFLB_SERVICE_DISPATCH_DEFAULT ?
+				    doctor->snapshot.settings.dispatch : service.dispatch,
+			.port = service.frontend_count ? service.frontends[0].at.port : 0,
 		};
 	}
 	if (count)
@@ -143,6 +150,29 @@ static int machine_compare(const void *left, const void *right)
 	const struct machine *a = left, *b = right;
 
 	return address_compare(&a->address, &b->address);
+}
+
+/* What is added to a packet that is as large as can be: to all in a tunnel, to UDP's by notes. */
+static uint32_t growth(const struct kind *kind, const struct backend *backend)
+{
+	bool ipv6 = backend->endpoint.address.length == 16;
+
+	switch (kind->dispatch) {
+	case BPFLB_DISPATCH_GENEVE:
+		return (backend->node.length == 16 ? 40 : 20) + GENEVE_INNER +
+		       (kind->udp ? (ipv6 ? 24 : 12) : 0);
+	case BPFLB_DISPATCH_IPIP:
+		return ipv6 ? 40 : 20;
+	default:
+		return kind->udp && backend->node.length ? (ipv6 ? 24 : 8) : 0;
+	}
+}
+
+/* A server without bpflb gets packets by DSR if they need no port of their own there. */
+static bool is_plain_dsr(const struct kind *kind, const struct backend *backend)
+{
+	return (kind->dispatch == BPFLB_DISPATCH_IPIP || kind->dispatch == BPFLB_DISPATCH_L2) &&
+	       (!backend->endpoint.port || backend->endpoint.port == kind->port);
 }
 
 static void add_machine(struct doctor *doctor, const struct nlmsghdr *nlh,
@@ -161,10 +191,21 @@ static void add_machine(struct doctor *doctor, const struct nlmsghdr *nlh,
 	};
 	if (!backend.here)
 		machine->node = backend.node;
-	/* One on this node may get packets by DSR, one on a machine without bpflb never. */
-	machine->dsr = kind->dsr && (backend.here || backend.node.length);
-	machine->dsr_udp = machine->dsr && kind->udp;
+	machine->dsr = kind->dsr &&
+		       (backend.here || backend.node.length || is_plain_dsr(kind, &backend));
 	machine->snat = !machine->dsr && !backend.here;
+	if (!machine->dsr)
+		return;
+	machine->noted = kind->dispatch == BPFLB_DISPATCH_OPT ||
+			 (kind->dispatch == BPFLB_DISPATCH_L2 &&
+			  (backend.here || backend.node.length));
+	machine->l2 = kind->dispatch == BPFLB_DISPATCH_L2 && !machine->noted;
+	if (backend.here)
+		return;
+	machine->grows = growth(kind, &backend);
+	if (machine->grows)
+		rt_route(&doctor->rt, kind->dispatch == BPFLB_DISPATCH_GENEVE ?
+			 &backend.node : &machine->address, &machine->outer);
 }
 
 /* Sorted by address, those of one address become one. */
@@ -184,8 +225,13 @@ static void merge_machines(struct doctor *doctor)
 			continue;
 		}
 		to->dsr |= next->dsr;
-		to->dsr_udp |= next->dsr_udp;
 		to->snat |= next->snat;
+		to->noted |= next->noted;
+		to->l2 |= next->l2;
+		if (next->grows <= to->grows)
+			continue;
+		to->grows = next->grows;
+		to->outer = next->outer;
 	}
 	doctor->machine_count = to - doctor->machines + 1;
 }
@@ -239,8 +285,10 @@ static void look_at_dsr(struct doctor *doctor)
 		const struct machine *machine = &doctor->machines[i];
 		int family = family_index(&machine->address);
 
-		if (machine->here && machine->dsr && peers[family])
-			doctor->takes_dsr[family] = true;
+		if (!machine->here || !machine->dsr || !peers[family])
+			continue;
+		doctor->takes_dsr[family] = true;
+		doctor->takes_notes[family] |= machine->noted;
 	}
 }
 

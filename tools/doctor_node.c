@@ -160,7 +160,7 @@ static void trust_devices(const struct doctor *doctor, char *mend, size_t room)
 	}
 	for (i = 0; i < doctor->peer_count; i++) {
 		link = rt_link(&doctor->rt, doctor->peers[i].route.device);
-		if (link->name[0] && doctor->takes_dsr[family_index(&doctor->peers[i].address)])
+		if (link->name[0] && doctor->takes_notes[family_index(&doctor->peers[i].address)])
 			add_device(mend, room, link->name);
 	}
 }
@@ -222,7 +222,7 @@ void doctor_sender(struct doctor *doctor)
 	for (i = 0; i < doctor->peer_count; i++) {
 		const struct peer *peer = &doctor->peers[i];
 
-		if (!peer->route.there || !doctor->takes_dsr[family_index(&peer->address)])
+		if (!peer->route.there || !doctor->takes_notes[family_index(&peer->address)])
 			continue;
 		if (sender == BPFLB_DSR_SENDER_MAC)
 			check_mac(doctor, peer, &told, &silent);

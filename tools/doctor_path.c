@@ -5,8 +5,6 @@
 #include "attrs.h"
 #include "doctor.h"
 
-#define NOTE4		8
-#define NOTE6		24
 #define IPV6_MIN	1280
 #define FLOWS_LOOKED_AT	256
 
@@ -186,30 +184,30 @@ void doctor_rp_filter(struct doctor *doctor)
 	}
 }
 
-static void path_is_narrow(struct doctor *doctor, const struct machine *machine, uint32_t note)
+static void path_is_narrow(struct doctor *doctor, const struct machine *machine)
 {
-	const struct rt_link *link = rt_link(&doctor->rt, machine->route.device);
-	char mend[MEND_ROOM], value[16], to[ADDRESS_ROOM];
-	uint32_t mtu = machine->route.mtu;
+	const struct rt_link *link = rt_link(&doctor->rt, machine->outer.device);
+	uint32_t mtu = machine->outer.mtu, more = machine->grows;
+	char mend[MEND_ROOM], to[ADDRESS_ROOM];
 
 	format_address(&machine->address, to);
-	snprintf(value, sizeof(value), "%u", USUAL_MTU + note);
-	snprintf(mend, sizeof(mend), "ip link set dev %s mtu %s", link->name, value);
-	if (machine->address.length == 16 && mtu < IPV6_MIN + note)
+	snprintf(mend, sizeof(mend), "ip link set dev %s mtu %u", link->name, USUAL_MTU + more);
+	if (machine->address.length == 16 && mtu < IPV6_MIN + more)
 		finding(doctor, ERROR, "mtu", mend,
-			"the way to backend %s by %s has an MTU of %u: an IPv6 packet of %u bytes, which no client need make smaller, does not fit with its DSR note of %u",
-			to, link->name, mtu, IPV6_MIN, note);
+			"the way to backend %s by %s has an MTU of %u: an IPv6 packet of %u bytes, which no client need make smaller, does not fit with the %u that DSR adds",
+			to, link->name, mtu, IPV6_MIN, more);
 	else
 		finding(doctor, NOTE, "mtu", mend,
-			"the way to backend %s by %s has an MTU of %u: of UDP datagrams by DSR, packets above %u bytes do not fit with their note of %u, and their senders are told",
-			to, link->name, mtu, mtu - note, note);
+			"the way to backend %s by %s has an MTU of %u, and DSR adds up to %u bytes to large packets: senders of those above %u are told that they do not fit",
+			to, link->name, mtu, more, mtu - more);
 }
 
 /**
- * doctor_mtu - have UDP datagrams room for their DSR notes?
+ * doctor_mtu - have clients' largest packets room for what DSR adds?
  * @doctor: whose finding it is
  *
- * Of TCP only few packets have a note, and those are small. One finding for each device.
+ * By notes that is UDP's only, for of TCP the few that have one are small. In tunnels it is
+ * all. One finding for each device and family.
  */
 void doctor_mtu(struct doctor *doctor)
 {
@@ -219,13 +217,34 @@ void doctor_mtu(struct doctor *doctor)
 	for (i = 0; i < doctor->machine_count; i++) {
 		const struct machine *machine = &doctor->machines[i];
 		int family = family_index(&machine->address);
-		uint32_t note = family ? NOTE6 : NOTE4;
 
-		if (!machine->dsr_udp || machine->here || !machine->route.there ||
-		    !machine->route.mtu || machine->route.mtu >= USUAL_MTU + note ||
-		    machine->route.device == last[family])
+		if (!machine->grows || !machine->outer.there || !machine->outer.mtu ||
+		    machine->outer.mtu >= USUAL_MTU + machine->grows ||
+		    machine->outer.device == last[family])
 			continue;
-		last[family] = machine->route.device;
-		path_is_narrow(doctor, machine, note);
+		last[family] = machine->outer.device;
+		path_is_narrow(doctor, machine);
+	}
+}
+
+/**
+ * doctor_dispatch - is each server that is to get frames on a link of this node?
+ * @doctor: whose finding it is
+ */
+void doctor_dispatch(struct doctor *doctor)
+{
+	char mend[MEND_ROOM], text[ADDRESS_ROOM];
+	size_t i;
+
+	for (i = 0; i < doctor->machine_count; i++) {
+		const struct machine *machine = &doctor->machines[i];
+
+		if (!machine->l2 || !machine->route.gateway.length)
+			continue;
+		snprintf(mend, sizeof(mend), "lbadm service set %s dispatch ipip",
+			 machine->service);
+		finding(doctor, ERROR, "dispatch-route", mend,
+			"backend %s of service %s, to which dispatch l2 sends frames, is behind a router",
+			format_address(&machine->address, text), machine->service);
 	}
 }
