@@ -40,6 +40,7 @@
  * @src: of the outer one
  * @dst: of the outer one
  * @class: traffic class of the outer one
+ * @framed: there is a frame's header before the inner one
  */
 struct letter {
 	struct bpflb_net *bn;
@@ -50,6 +51,7 @@ struct letter {
 	union nf_inet_addr src;
 	union nf_inet_addr dst;
 	u8 class;
+	bool framed;
 };
 
 static struct letter letter_of(struct bpflb_net *bn, struct sk_buff *skb, u8 family)
@@ -210,7 +212,6 @@ static bool unwrap(const struct letter *l)
 	u16 pieces = l->family == NFPROTO_IPV6 ? IP6CB(skb)->frag_max_size :
 						 IPCB(skb)->frag_max_size;
 	bool ipv6 = l->inner == NFPROTO_IPV6;
-	bool framed = l->offset > ETH_HLEN + sizeof(struct ipv6hdr) || l->inner != l->family;
 	int iif = skb->skb_iif;
 
 	if (__iptunnel_pull_header(skb, l->offset, ipv6 ? htons(ETH_P_IPV6) : htons(ETH_P_IP),
@@ -219,7 +220,7 @@ static bool unwrap(const struct letter *l)
 	skb->skb_iif = iif;
 	skb_reset_network_header(skb);
 	/* In front of it is its own frame's header, or none. */
-	if (framed)
+	if (l->framed)
 		skb_set_mac_header(skb, -ETH_HLEN);
 	else
 		skb_reset_mac_header(skb);
@@ -361,6 +362,7 @@ enum bpflb_opened bpflb_open_geneve(struct bpflb_net *bn, struct sk_buff *skb, u
 	    !is_summed_right(&l, udp))
 		return BPFLB_OPENED_NOT;
 	l.inner = geneve.inner;
+	l.framed = true;
 	l.offset = udp + sizeof(struct udphdr) + geneve.len;
 	if (!bpflb_peek(skb, l.offset, l.inner, &t) || !has_ports(t.proto))
 		return BPFLB_OPENED_NOT;
