@@ -15,7 +15,7 @@ from net.ktap import check, equal
 LBADM = os.environ.get("LBADM", os.path.join(
     os.path.dirname(os.path.abspath(__file__)), "..", "..", "build", "lbadm"))
 
-OK, USAGE, REFUSED, ABSENT = range(4)
+OK, USAGE, REFUSED, ABSENT, DIFFERS = range(5)
 
 
 class Said:

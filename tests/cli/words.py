@@ -4,7 +4,7 @@ import os
 import subprocess
 import tempfile
 
-from lb import ABSENT, LBADM, OK, REFUSED, USAGE, fails, lbadm, parsed, works
+from lb import ABSENT, DIFFERS, LBADM, OK, REFUSED, USAGE, fails, lbadm, parsed, space, works
 from net import module
 from net.ktap import check, equal
 
@@ -195,6 +195,23 @@ def files_that_cannot_be_read():
     fails(lbadm("apply - --generation"), USAGE, "--generation is missing", "")
 
 
+def doctor_alone():
+    """Nothing is configured: nothing is wrong. Then there is one thing."""
+    with space() as s:
+        equal(s.do("doctor"), "nothing found\n", "what doctor says")
+        equal(s.json("doctor")["findings"], [], "findings")
+        s.do("service add web tcp 192.0.2.10:80")
+        s.do("backend add web 10.9.0.1:80")
+        said = s.say("-j doctor")
+        equal(said.code, DIFFERS, "exit status", said.details)
+        found = parsed(said.out)["findings"][0]
+        equal({k: found[k] for k in ("severity", "id", "mend", "where")},
+              {"severity": "error", "id": "backend-route", "mend": None, "where": "here"}, "finding")
+        check("10.9.0.1" in found["sentence"] and "web" in found["sentence"], found["sentence"])
+        said = s.say("doctor")
+        check(said.out.startswith("error: backend-route: there is no route to backend 10.9.0.1"), said.out)
+
+
 def output_that_cannot_be_written():
     with open("/dev/full", "w", encoding="utf-8") as full:
         done = subprocess.run([LBADM, "help"], stdout=full, stderr=subprocess.PIPE, check=False)
@@ -225,5 +242,6 @@ def tests(_subset):
         ("errors in a file", errors_in_a_file),
         ("a file says only what there shall be", only_what_there_shall_be),
         ("files that cannot be read", files_that_cannot_be_read),
+        ("doctor without a network", doctor_alone),
         ("output that cannot be written", output_that_cannot_be_written),
     ]
