@@ -63,7 +63,9 @@ def objects(cache):
 def leaves_nothing():
     """A test to end with: the module goes, and with it all that it had.
 
-    Flows that are in use are out of kmemleak's sight, for they are found by no pointer.
+    Flows that are in use are out of kmemleak's sight, for they are found by no pointer. A part that has
+    no test on this kernel has not loaded it.
     """
-    unload()
+    if loaded():
+        unload()
     check(references() is None and not slabs(), f"left: {slabs()}")
