@@ -38,6 +38,7 @@ struct way_out {
 	u8 family;
 	union nf_inet_addr addr;
 	u8 proto;
+	__be16 dport;	/* policies of xfrm may ask for it */
 	u8 flags;	/* FLOWI_FLAG_* */
 };
 
@@ -54,6 +55,7 @@ static struct dst_entry *route4(struct bpflb_net *bn, const struct sk_buff *skb,
 		.daddr = to->addr.ip,
 		.flowi4_mark = skb->mark,
 		.flowi4_proto = to->proto,
+		.fl4_dport = to->dport,
 		.flowi4_flags = to->flags,
 	};
 	struct rtable *rt = ip_route_output_key(bn->net, &fl4);
@@ -71,6 +73,7 @@ static struct dst_entry *route6(struct bpflb_net *bn, const struct sk_buff *skb,
 		.daddr = to->addr.in6,
 		.flowi6_mark = skb->mark,
 		.flowi6_proto = to->proto,
+		.fl6_dport = to->dport,
 		.flowi6_flags = to->flags,
 	};
 	struct dst_entry *dst = ip6_dst_lookup_flow(bn->net, NULL, &fl6, NULL);
@@ -99,13 +102,17 @@ static struct way_out way_to_backend(const struct bpflb_flow *flow, u8 flags)
 
 static struct way_out way_of_tunnel(const struct bpflb_tunnel *t)
 {
-	u8 proto = t->inner == NFPROTO_IPV6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
-
-	return (struct way_out){
+	struct way_out to = {
 		.family = t->family,
 		.addr = t->dst,
-		.proto = t->dispatch == BPFLB_DISPATCH_GENEVE ? IPPROTO_UDP : proto,
+		.proto = t->inner == NFPROTO_IPV6 ? IPPROTO_IPV6 : IPPROTO_IPIP,
 	};
+
+	if (t->dispatch == BPFLB_DISPATCH_GENEVE) {
+		to.proto = IPPROTO_UDP;
+		to.dport = htons(BPFLB_GENEVE_PORT);
+	}
+	return to;
 }
 
 /* Of what size the packet came that the stack has put together; 0: as it is */

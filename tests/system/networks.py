@@ -4,8 +4,12 @@
 Each network is asked for a file and for datagrams, by SNAT and by DSR; IPv4.
 """
 import contextlib
+import ctypes
 import functools
 import hashlib
+import re
+import socket
+import struct
 
 from net import clients
 from net.cluster import Cluster, Service
@@ -35,6 +39,9 @@ class Network:
     def known_as(self):
         """More addresses that nodes are known by."""
         return ()
+
+    def proof(self):
+        """That packets have gone the way that they were to."""
 
     def ip(self, place, *commands):
         for words in commands:
@@ -162,6 +169,106 @@ class TwoLans(Network):
         self.ip("n2", f"route replace {self.plan.client}/32 via 192.168.77.1 dev alt0")
 
 
+class Ipsec(Network):
+    """What goes to another node's pods is encrypted, whoever it is from."""
+
+    modes = ("snat",), ("dsr", "dispatch opt")
+    bypass = None           # encryption is the stack's
+    mode = "tunnel"
+
+    def what(self, _src, dst):
+        return f"src 0.0.0.0/0 dst {self.plan.pod_net(dst)}"
+
+    def build(self):
+        nodes = self.plan.nodes
+        for n, (src, dst) in enumerate((("n1", "n2"), ("n2", "n1"))):
+            ends = ["src", nodes[src], "dst", nodes[dst], "proto", "esp"]
+            for place in (src, dst):
+                self.net.run(place, ["ip", "xfrm", "state", "add", *ends, "spi", str(0x1000 + n), "reqid", "1",
+                                     "mode", self.mode, "enc", "ecb(cipher_null)", "", "auth", "digest_null", ""])
+            for place, way in ((src, "out"), (dst, "in"), (dst, "fwd")):
+                self.ip(place, f"xfrm policy add {self.what(src, dst)} dir {way} tmpl {' '.join(ends)} reqid 1 "
+                        f"mode {self.mode}")
+
+    def proof(self):
+        text = self.net.run("n2", ["ip", "-s", "xfrm", "state", "list", "src", self.plan.nodes["n1"]])
+        check(sum(map(int, re.findall(r"(\d+)\(packets\)", text))) > 10, "nothing was encrypted", text.splitlines)
+
+
+class IpsecTunnels(Ipsec):
+    """What nodes send each other in Geneve is encrypted."""
+
+    modes = (("dsr", "dispatch geneve"),)
+    mode = "transport"
+
+    def what(self, src, dst):
+        return f"src {self.plan.nodes[src]} dst {self.plan.nodes[dst]} proto udp dport 6081"
+
+
+class Mirrored(Network):
+    """tc copies each packet of the nodes' links to somebody else: bpflb must not write to what is shared."""
+
+    def build(self):
+        for node in self.plan.nodes:
+            self.ip(node, "link add copy0 type dummy", "link set copy0 up")
+            self.net.run(node, ["tc", "qdisc", "add", "dev", "lan0", "clsact"])
+            for way in "ingress", "egress":
+                self.net.run(node, ["tc", "filter", "add", "dev", "lan0", way, "matchall", "action", "mirred", "egress",
+                                    "mirror", "dev", "copy0"])
+
+
+class Xdp(Network):
+    """A program at each node's link that lets all pass: packets come in from its pages, in driver mode."""
+
+    def build(self):
+        self._links = [xdp_pass(self.net, node, "lan0") for node in self.plan.nodes]
+
+
+class KubeProxy(Network):
+    """Its rules are there, for the same addresses: bpflb is first, and its packets are none of theirs."""
+
+    modes = (("snat",),)
+
+    def build(self):
+        lines = ["*nat", ":KUBE-SERVICES - [0:0]", ":KUBE-MARK-MASQ - [0:0]", ":KUBE-POSTROUTING - [0:0]", ":KUBE-SEP - [0:0]",
+                 "-A PREROUTING -j KUBE-SERVICES", "-A OUTPUT -j KUBE-SERVICES", "-A POSTROUTING -j KUBE-POSTROUTING",
+                 "-A KUBE-MARK-MASQ -j MARK --set-xmark 0x4000/0x4000",
+                 "-A KUBE-POSTROUTING -m mark ! --mark 0x4000/0x4000 -j RETURN",
+                 "-A KUBE-POSTROUTING -j MARK --set-xmark 0x4000/0x0", "-A KUBE-POSTROUTING -j MASQUERADE",
+                 f"-A KUBE-SERVICES -d {self.plan.services} -p tcp -j KUBE-MARK-MASQ",
+                 f"-A KUBE-SERVICES -d {self.plan.services} -p tcp -j KUBE-SEP",
+                 f"-A KUBE-SEP -p tcp -j DNAT --to-destination {self.plan.address('p31')}:8080", "COMMIT",
+                 "*filter", ":KUBE-FORWARD - [0:0]", "-A FORWARD -j KUBE-FORWARD",
+                 "-A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP",
+                 "-A KUBE-FORWARD -m mark --mark 0x4000/0x4000 -j ACCEPT",
+                 "-A KUBE-FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT", "COMMIT"]
+        for node in self.plan.nodes:
+            self.net.run(node, ["iptables-nft-restore"], input="\n".join(lines) + "\n")
+
+
+# bpf(2): the number of the call on x86, commands, types
+_BPF, _PROG_LOAD, _LINK_CREATE, _TYPE_XDP, _ATTACH_XDP, _XDP_PASS = 321, 5, 28, 6, 37, 2
+
+
+def xdp_pass(net, place, link):
+    """A program that says XDP_PASS, at a link for as long as the file descriptor that is returned lives."""
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def bpf(command, attr):
+        fd = libc.syscall(_BPF, command, attr, len(attr))
+        if fd < 0:
+            raise OSError(ctypes.get_errno(), f"bpf command {command}")
+        return fd
+
+    # mov r0, XDP_PASS; exit
+    code = ctypes.create_string_buffer(struct.pack("<BBhiBBhi", 0xb7, 0, 0, _XDP_PASS, 0x95, 0, 0, 0))
+    licence = ctypes.create_string_buffer(b"GPL")
+    program = bpf(_PROG_LOAD, struct.pack("<IIQQ", _TYPE_XDP, 2, ctypes.addressof(code), ctypes.addressof(licence)) +
+                  bytes(24))
+    with net.inside(place):
+        return bpf(_LINK_CREATE, struct.pack("<IIII", program, socket.if_nametoindex(link), _ATTACH_XDP, 0))
+
+
 def works(state, mode, *settings):
     s = state()
     vip = s.serve(mode, *settings)
@@ -182,13 +289,14 @@ def works(state, mode, *settings):
         with clients.Udp(s.net, "c0", (vip, 80)) as c:
             for _ in range(5):
                 equal(c.ask().name, "p21", "server of a datagram", capture.dump)
+    s.proof()
     for node in ("n1", "n2"):
         equal({k: v for k, v in s.cluster.drops(node).items() if k != "note-too-big"}, {}, f"drops of {node}")
 
 
 def tests(_subset):
     found = []
-    for kind in (Vxlan, Vlan, Bond, Vrf, Bridged, TwoLans):
+    for kind in (Vxlan, Vlan, Bond, Vrf, Bridged, TwoLans, Ipsec, IpsecTunnels, Mirrored, Xdp, KubeProxy):
         state = functools.lru_cache(kind)
         found += [(f"networks: {kind.__name__.lower()}, {' '.join(mode)}", functools.partial(works, state, *mode))
                   for mode in kind.modes]
