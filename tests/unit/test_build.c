@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // PACKAGES: libnl-genl-3.0
 // SOURCES: ../../tools/apply.c ../../tools/args.c ../../tools/attrs.c ../../tools/backend.c
-// SOURCES: ../../tools/commands.c ../../tools/context.c ../../tools/flow.c ../../tools/help.c
+// SOURCES: ../../tools/affinity.c ../../tools/commands.c ../../tools/context.c ../../tools/flow.c
+// SOURCES: ../../tools/flow_add.c ../../tools/flow_file.c ../../tools/help.c
 // SOURCES: ../../tools/doctor.c ../../tools/doctor_address.c ../../tools/doctor_flow.c ../../tools/doctor_look.c
 // SOURCES: ../../tools/doctor_rules.c ../../tools/doctor_ipvs.c ../../tools/program.c
 // SOURCES: ../../tools/doctor_nat.c ../../tools/doctor_node.c ../../tools/doctor_path.c ../../tools/doctor_port.c ../../tools/rt.c
