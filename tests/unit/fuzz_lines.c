@@ -1,15 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// PACKAGES: libnl-genl-3.0
-// SOURCES: ../../tools/apply.c ../../tools/args.c ../../tools/attrs.c ../../tools/backend.c
-// SOURCES: ../../tools/commands.c ../../tools/context.c ../../tools/flow.c ../../tools/help.c
-// SOURCES: ../../tools/doctor.c ../../tools/doctor_address.c ../../tools/doctor_flow.c ../../tools/doctor_look.c
-// SOURCES: ../../tools/doctor_rules.c ../../tools/doctor_ipvs.c ../../tools/program.c
-// SOURCES: ../../tools/doctor_nat.c ../../tools/doctor_node.c ../../tools/doctor_path.c ../../tools/doctor_port.c ../../tools/rt.c
-// SOURCES: ../../tools/lex.c ../../tools/mem.c ../../tools/monitor.c ../../tools/names.c
-// SOURCES: ../../tools/nl.c ../../tools/node.c ../../tools/out.c ../../tools/parse.c
-// SOURCES: ../../tools/report.c ../../tools/request.c ../../tools/save.c ../../tools/service.c ../../tools/service_show.c ../../tools/snapshot.c
-// SOURCES: ../../tools/settings.c ../../tools/settings_show.c ../../tools/stats.c
-// SOURCES: ../../tools/status.c
+// PACKAGES: libnl-genl-3.0 yaml-0.1
+// SOURCES: LBADM
 /*
  * Any line of a file: it is refused, or it becomes a message of which every
  * attribute comes from a word of the line.

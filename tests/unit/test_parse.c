@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <linux/bpflb.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -250,7 +251,7 @@ static void ranges(void **state)
 
 static void service_names(void **state)
 {
-	char name[65];
+	char name[BPFLB_NAME_MAX + 1];
 
 	assert_true(parse_service_name("web"));
 	assert_true(parse_service_name("0"));
@@ -262,10 +263,10 @@ static void service_names(void **state)
 	assert_false(parse_service_name("wéb"));
 	assert_false(parse_service_name("help"));
 	memset(name, 'a', sizeof(name));
-	name[63] = '\0';
+	name[BPFLB_NAME_MAX - 1] = '\0';
 	assert_true(parse_service_name(name));
-	name[63] = 'a';
-	name[64] = '\0';
+	name[BPFLB_NAME_MAX - 1] = 'a';
+	name[BPFLB_NAME_MAX] = '\0';
 	assert_false(parse_service_name(name));
 }
 
