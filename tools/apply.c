@@ -12,83 +12,54 @@
 
 #include "args.h"
 #include "attrs.h"
+#include "config_file.h"
 #include "mem.h"
 #include "objects.h"
 
 #define BATCH_BYTES	(32 * 1024)	/* libnl makes room for twice as much to be sent */
-#define READ_BYTES	(64 * 1024)
+#define FILES_MAX	16
 #define BUSY_SECONDS	5
 #define BUSY_STEP_NS	(50 * 1000 * 1000)
 
 /**
  * struct origin_line - the line that a message comes from
- * @text: where it begins in the file
- * @length: its length
- * @number: its number
+ * @file: which file it is in
+ * @where: where it begins there
  *
  * Which word made which attribute is not kept, but found out again by building
  * the one message that is refused a second time.
  */
 struct origin_line {
-	size_t text;
-	size_t length;
-	unsigned int number;
+	const struct config_file *file;
+	struct config_cursor where;
 };
 
 /**
  * struct plan - what apply is about to do
- * @name: of the file
- * @text: what is in it
- * @used: bytes of @text
- * @room: of @text
+ * @files: what it is told by
+ * @file_count: of @files
  * @lines: of each message
  * @count: of @lines, and of the messages
  * @lines_room: of @lines
  * @messages: what will be sent
+ * @partial: what the files are silent of stays as it is
  */
 struct plan {
-	const char *name;
-	char *text;
-	size_t used;
-	size_t room;
+	struct config_file files[FILES_MAX];
+	unsigned int file_count;
 	struct origin_line *lines;
 	size_t count;
 	size_t lines_room;
 	struct messages messages;
+	bool partial;
 };
 
 static void plan_free(struct plan *plan)
 {
-	free(plan->text);
+	while (plan->file_count)
+		config_file_free(&plan->files[--plan->file_count]);
 	free(plan->lines);
 	messages_free(&plan->messages);
-}
-
-static int read_all(struct plan *plan, FILE *file)
-{
-	size_t got;
-
-	do {
-		plan->text = mem_grow(plan->text, &plan->room, plan->used + READ_BYTES, 1);
-		got = fread(plan->text + plan->used, 1, READ_BYTES, file);
-		plan->used += got;
-	} while (got);
-	return ferror(file) ? -errno : 0;
-}
-
-static int plan_read(struct plan *plan, const char *name)
-{
-	bool standard = !strcmp(name, "-");
-	FILE *file = standard ? stdin : fopen(name, "re");
-	int error;
-
-	plan->name = standard ? "(stdin)" : name;
-	error = file ? read_all(plan, file) : -errno;
-	if (file && !standard)
-		fclose(file);
-	if (error)
-		return report(LBADM_USAGE, "can't read %s: %s", plan->name, strerror(-error));
-	return LBADM_OK;
 }
 
 static int line_build(struct line *line, struct request *request)
@@ -105,7 +76,8 @@ static int line_build(struct line *line, struct request *request)
 	return command->build(request, line);
 }
 
-static int plan_add_line(struct plan *plan, struct line *line, struct request *request)
+static int plan_add_line(struct plan *plan, const struct origin_line *origin, struct line *line,
+			 struct request *request)
 {
 	int code;
 
@@ -116,32 +88,29 @@ static int plan_add_line(struct plan *plan, struct line *line, struct request *r
 		return code;
 	plan->lines = mem_grow(plan->lines, &plan->lines_room, plan->count + 1,
 			       sizeof(*plan->lines));
-	plan->lines[plan->count++] = (struct origin_line) {
-		.text = line->text - plan->text,
-		.length = line->length,
-		.number = line->number,
-	};
+	plan->lines[plan->count++] = *origin;
 	messages_add(nlmsg_hdr(request->msg), &plan->messages);
 	return LBADM_OK;
 }
 
-static int plan_build(struct plan *plan, struct request *request)
+static int plan_add_file(struct plan *plan, const struct config_file *file,
+			 struct request *request)
 {
-	const char *text = plan->text, *end = plan->text + plan->used;
-	struct line line = { .source = plan->name };
-	int code = LBADM_OK;
+	struct config_cursor cursor = { 0 };
+	struct line line = { 0 };
+	int code = LBADM_OK, got;
 
-	while (!code && text < end) {
-		const char *newline = memchr(text, '\n', end - text);
-		size_t length = (newline ? newline : end) - text;
+	while (!code) {
+		struct origin_line origin = { .file = file, .where = cursor };
 
-		line.number++;
-		if (line_split(&line, text, length))
+		got = config_file_line(file, &cursor, &line);
+		if (!got)
+			break;
+		if (got < 0)
 			code = report_at(LBADM_USAGE, &line, line.count - 1,
 					 "a control character in this word");
 		else
-			code = plan_add_line(plan, &line, request);
-		text += length + 1;
+			code = plan_add_line(plan, &origin, &line, request);
 	}
 	line_free(&line);
 	return code;
@@ -152,11 +121,12 @@ static int plan_refused(const struct plan *plan, struct request *request,
 			const struct refusal *why, uint32_t first)
 {
 	const struct origin_line *origin = &plan->lines[why->sequence - first];
-	struct line line = { .source = plan->name, .number = origin->number };
+	struct config_cursor cursor = origin->where;
 	unsigned int word = NO_WORD;
+	struct line line = { 0 };
 	char room[REFUSAL_ROOM];
 
-	line_split(&line, plan->text + origin->text, origin->length);
+	config_file_line(origin->file, &cursor, &line);
 	line_build(&line, request);
 	if (why->has_offset)
 		word = request_word(request, why->offset);
@@ -193,18 +163,22 @@ static int plan_send(struct plan *plan, struct conn *conn, struct request *reque
 
 /**
  * struct apply - the command's arguments
- * @file: to read, "-" for standard input
+ * @files: to read, "-" for standard input
+ * @count: of @files
+ * @node: the name that this node has in a cluster's file, or NULL
  * @generation: that must be in force
  * @generation_word: the word that said so, NO_WORD if none did
  */
 struct apply {
-	const char *file;
+	const char *files[FILES_MAX];
+	unsigned int count;
+	const char *node;
 	uint64_t generation;
 	unsigned int generation_word;
 };
 
 /* Another's transaction is short, as ours is: wait for it a moment. */
-static int begin(struct context *context, const struct apply *apply)
+static int begin(struct context *context, const struct plan *plan, const struct apply *apply)
 {
 	struct timespec step = { .tv_nsec = BUSY_STEP_NS };
 	struct request *request = &context->request;
@@ -214,7 +188,8 @@ static int begin(struct context *context, const struct apply *apply)
 	deadline = time(NULL) + BUSY_SECONDS;
 	do {
 		request_start(request, BPFLB_CMD_TXN_BEGIN, 0);
-		request_u32(request, NO_WORD, BPFLB_TXN_A_FLAGS, BPFLB_TXN_F_REPLACE);
+		request_u32(request, NO_WORD, BPFLB_TXN_A_FLAGS,
+			    plan->partial ? 0 : BPFLB_TXN_F_REPLACE);
 		if (apply->generation_word != NO_WORD)
 			request_u64(request, apply->generation_word, BPFLB_TXN_A_GENERATION,
 				    apply->generation);
@@ -254,7 +229,7 @@ static int transact(struct context *context, struct plan *plan, const struct app
 	struct json json;
 	int code;
 
-	code = begin(context, apply);
+	code = begin(context, plan, apply);
 	if (code)
 		return code;
 	code = plan_send(plan, &context->conn, &context->request);
@@ -272,28 +247,56 @@ static int transact(struct context *context, struct plan *plan, const struct app
 	return code;
 }
 
+static int take_file(struct line *line, struct apply *apply)
+{
+	if (apply->count == FILES_MAX) {
+		line->next++;
+		return report_last(line, "at most %d files", FILES_MAX);
+	}
+	apply->files[apply->count++] = line_take(line);
+	return LBADM_OK;
+}
+
 static int take_args(struct line *line, struct apply *apply)
 {
-	int code;
+	int code = LBADM_OK;
 
-	while (line_peek(line)) {
+	while (!code && line_peek(line)) {
 		if (line_take_word(line, "--generation")) {
 			code = args_number(line, "--generation", 0, UINT64_MAX,
 					   &apply->generation);
-			if (code)
-				return code;
 			apply->generation_word = line->next - 1;
-		} else if (!apply->file && (line_peek(line)[0] != '-' ||
-					    !strcmp(line_peek(line), "-"))) {
-			apply->file = line_take(line);
+		} else if (line_take_word(line, "--node")) {
+			apply->node = line_take(line);
+			if (!apply->node)
+				code = report_end(line, "which node? Its name is missing");
+		} else if (line_peek(line)[0] != '-' || !strcmp(line_peek(line), "-")) {
+			code = take_file(line, apply);
 		} else {
-			return args_unknown(line, apply->file ? "--generation" :
-					    "FILE, -, --generation");
+			return args_unknown(line, apply->count ? "FILE, --generation, --node" :
+					    "FILE, -, --generation, --node");
 		}
 	}
-	if (!apply->file)
-		return report_end(line, "the name of the file is missing; - is standard input");
-	return LBADM_OK;
+	if (!code && !apply->count)
+		code = report_end(line, "the name of the file is missing; - is standard input");
+	return code;
+}
+
+/* All files together are the configuration. */
+static int plan_make(struct plan *plan, const struct apply *apply, struct request *request)
+{
+	int code = LBADM_OK;
+
+	plan->partial = true;
+	while (!code && plan->file_count < apply->count) {
+		struct config_file *file = &plan->files[plan->file_count];
+
+		code = config_file_read(file, apply->files[plan->file_count++], apply->node);
+		if (!code)
+			code = plan_add_file(plan, file, request);
+		plan->partial &= file->partial;
+	}
+	return code;
 }
 
 static int apply_run(struct context *context)
@@ -304,9 +307,7 @@ static int apply_run(struct context *context)
 
 	code = take_args(&context->line, &apply);
 	if (!code)
-		code = plan_read(&plan, apply.file);
-	if (!code)
-		code = plan_build(&plan, &context->request);
+		code = plan_make(&plan, &apply, &context->request);
 	if (!code)
 		code = conn_open(&context->conn);
 	if (!code)
@@ -317,13 +318,17 @@ static int apply_run(struct context *context)
 
 static const struct command apply_commands[] = {
 	{
-		.args = "FILE|- [--generation N]",
-		.summary = "make the configuration what a file says, whole or not at all",
+		.args = "FILE|-... [--node NAME] [--generation N]",
+		.summary = "make the configuration what files say, whole or not at all",
 		.help = "The file has 'set', 'node add', 'service add' and 'backend add' commands, one\n"
 			"a line, without 'lbadm'; '#' begins a comment. What it does not mention is\n"
 			"removed, or set to its default. What is there already stays, with its flows\n"
 			"and counters. Nobody ever sees half of it, and if a line is refused nothing\n"
 			"changes.\n"
+			"A file may also be Kubernetes': what 'kubectl get services,endpointslices,nodes\n"
+			"-A -o yaml' prints (or json), of which --node NAME takes what the node of that\n"
+			"name needs. Several files are one configuration: the settings in one, say, and a\n"
+			"cluster in another. A ModuleConfig alone only sets the mode.\n"
 			"With --generation only if N is still in force, as 'lbadm' shows it.\n",
 		.run = apply_run,
 	},

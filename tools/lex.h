@@ -22,6 +22,7 @@ struct word {
  * struct line - a line and its words
  * @source: name of the file, NULL for the command line
  * @number: of the line in the file, from 1
+ * @made: @text is not in the file, but was made from what is at that line
  * @text: the line as it was written, not ended by NUL
  * @length: of @text
  * @words: the words
@@ -34,6 +35,7 @@ struct word {
 struct line {
 	const char *source;
 	unsigned int number;
+	bool made;
 	const char *text;
 	size_t length;
 	struct word *words;

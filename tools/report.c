@@ -96,7 +96,7 @@ static void print_text(const struct line *line, unsigned int word, const char *m
 		at = place(line, word);
 	if (!line || !line->source)
 		fprintf(stderr, "lbadm: %s %s\n", error, message);
-	else if (word == NO_WORD)
+	else if (word == NO_WORD || line->made)
 		fprintf(stderr, "%s:%u: %s %s\n", line->source, line->number, error, message);
 	else
 		fprintf(stderr, "%s:%u:%u: %s %s\n", line->source, line->number,
@@ -141,7 +141,8 @@ static void print_json(enum lbadm_exit code, const struct line *line, unsigned i
 		}
 		if (word != NO_WORD) {
 			at = place(line, word);
-			json_u64(&json, "column", display_column(line, at.column));
+			if (!line->made)
+				json_u64(&json, "column", display_column(line, at.column));
 			json_string(&json, "word", at.text);
 		}
 		json_string_of(&json, "text", line->text, line->length);
