@@ -190,7 +190,8 @@ def only_what_there_shall_be():
 def files_that_cannot_be_read():
     fails(lbadm("apply /nowhere/at/all"), USAGE, "No such file")
     fails(lbadm("apply /"), USAGE, "directory")
-    fails(lbadm("apply a b"), USAGE, "unknown word 'b'", "b")
+    fails(lbadm("apply / --frob"), USAGE, "unknown word '--frob'", "--frob")
+    fails(lbadm("apply" + 17 * " f"), USAGE, "at most 16 files", "f")
     fails(lbadm("apply - --generation x"), USAGE, "--generation must be", "x")
     fails(lbadm("apply - --generation"), USAGE, "--generation is missing", "")
 
