@@ -16,7 +16,6 @@
 #include <net/ipv6.h>
 
 #include "affinity.h"
-#include "affinity_set.h"
 #include "backend.h"
 #include "choose.h"
 #include "netns.h"
@@ -24,8 +23,6 @@
 #include "service.h"
 #include "stats.h"
 #include "version.h"
-
-#define SETS	(BPFLB_AFFINITY_MAX / BPFLB_AFFINITY_WAYS)
 
 /**
  * struct bpflb_affinity_sets - the clients of a namespace
@@ -37,7 +34,7 @@ struct bpflb_affinity_sets {
 	struct {
 		spinlock_t lock;	/* of all of @at */
 		struct bpflb_affinity at[BPFLB_AFFINITY_WAYS];
-	} set[SETS];
+	} set[BPFLB_AFFINITY_SETS];
 };
 
 static void key_of(struct bpflb_affinity_key *key, const struct bpflb_service *svc,
@@ -76,6 +73,16 @@ static const struct bpflb_slot *slot_had(const struct bpflb_affinity *a,
 	return a && bpflb_affinity_holds(a, v->affinity, now) ? slot_of(pool, a->backend) : NULL;
 }
 
+/* A place in a set, which is locked. */
+static struct bpflb_affinity *room_for(struct bpflb_net *bn, u32 set, u32 now)
+{
+	struct bpflb_affinity *a = bpflb_affinity_room(bn->affinity->set[set].at, now);
+
+	if (bpflb_affinity_holds(a, a->timeout, now))
+		this_cpu_inc(bn->counters->affinity_evicted);
+	return a;
+}
+
 /**
  * bpflb_affinity_choose() - a backend for a new flow, of a service with affinity
  * @bn: namespace
@@ -103,7 +110,7 @@ const struct bpflb_slot *bpflb_affinity_choose(struct bpflb_net *bn,
 	/* @v was seen, and so is what there was before it: pairs with the release of it. */
 	smp_rmb();
 	key_of(&key, svc, t);
-	i = hsiphash(&key, sizeof(key), &bn->affinity->secret) % SETS;
+	i = hsiphash(&key, sizeof(key), &bn->affinity->secret) % BPFLB_AFFINITY_SETS;
 	spin_lock(&bn->affinity->set[i].lock);
 	a = bpflb_affinity_find(bn->affinity->set[i].at, &key);
 	slot = slot_had(a, v, pool, now);
@@ -113,11 +120,8 @@ const struct bpflb_slot *bpflb_affinity_choose(struct bpflb_net *bn,
 		spin_unlock(&bn->affinity->set[i].lock);
 		return NULL;
 	}
-	if (!a) {
-		a = bpflb_affinity_room(bn->affinity->set[i].at, now);
-		if (bpflb_affinity_holds(a, a->timeout, now))
-			this_cpu_inc(bn->counters->affinity_evicted);
-	}
+	if (!a)
+		a = room_for(bn, i, now);
 	*a = (struct bpflb_affinity){
 		.key = key,
 		.backend = slot->be->id,
@@ -152,12 +156,71 @@ const struct bpflb_slot *bpflb_affinity_tell(struct bpflb_net *bn,
 	/* As in bpflb_affinity_choose(). */
 	smp_rmb();
 	key_of(&key, svc, t);
-	i = hsiphash(&key, sizeof(key), &bn->affinity->secret) % SETS;
+	i = hsiphash(&key, sizeof(key), &bn->affinity->secret) % BPFLB_AFFINITY_SETS;
 	spin_lock(&bn->affinity->set[i].lock);
 	a = bpflb_affinity_find(bn->affinity->set[i].at, &key);
 	slot = slot_had(a, v, pool, now);
 	spin_unlock(&bn->affinity->set[i].lock);
 	return slot;
+}
+
+/**
+ * bpflb_affinity_add() - remember a client that was known before the module was loaded
+ * @bn: namespace, of which a service has affinity
+ * @new: the client
+ *
+ * Context: process, bpflb_net.lock. Return: false if the service knows it already.
+ */
+bool bpflb_affinity_add(struct bpflb_net *bn, const struct bpflb_affinity *new)
+{
+	u32 now = ktime_get_seconds();
+	u32 i = hsiphash(&new->key, sizeof(new->key), &bn->affinity->secret) % BPFLB_AFFINITY_SETS;
+	struct bpflb_affinity *at = bn->affinity->set[i].at, *a;
+	bool free;
+
+	spin_lock_bh(&bn->affinity->set[i].lock);
+	a = bpflb_affinity_find(at, &new->key);
+	free = !a || !bpflb_affinity_holds(a, a->timeout, now);
+	if (free)
+		*(a ?: room_for(bn, i, now)) = *new;
+	spin_unlock_bh(&bn->affinity->set[i].lock);
+	return free;
+}
+
+/**
+ * bpflb_affinity_read() - the clients of a set
+ * @bn: namespace, of which a service has affinity
+ * @set: which
+ * @at: room for BPFLB_AFFINITY_WAYS
+ *
+ * Context: process.
+ */
+void bpflb_affinity_read(struct bpflb_net *bn, u32 set, struct bpflb_affinity *at)
+{
+	spin_lock_bh(&bn->affinity->set[set].lock);
+	memcpy(at, bn->affinity->set[set].at, sizeof(bn->affinity->set[set].at));
+	spin_unlock_bh(&bn->affinity->set[set].lock);
+}
+
+/**
+ * bpflb_affinity_backend() - whom a client is to have
+ * @svc: its service, live
+ * @a: the client
+ *
+ * Context: process, bpflb_net.lock. Return: NULL if it may not have that backend now.
+ */
+struct bpflb_backend *bpflb_affinity_backend(const struct bpflb_service *svc,
+					     const struct bpflb_affinity *a)
+{
+	const struct in6_addr *client = (const struct in6_addr *)a->key.client;
+	u8 family = ipv6_addr_v4mapped(client) ? NFPROTO_IPV4 : NFPROTO_IPV6;
+	const struct bpflb_version *v = rcu_dereference_protected(svc->version,
+								  lockdep_is_held(&svc->bn->lock));
+	const struct bpflb_slot *slot = NULL;
+
+	if (v)
+		slot = slot_of(bpflb_version_pool(v, family, BPFLB_SCOPE_CLUSTER), a->backend);
+	return slot ? slot->be : NULL;
 }
 
 /**
@@ -177,7 +240,7 @@ int bpflb_affinity_prepare(struct bpflb_net *bn)
 	if (!sets)
 		return -ENOMEM;
 	get_random_bytes(&sets->secret, sizeof(sets->secret));
-	for (i = 0; i < SETS; i++)
+	for (i = 0; i < BPFLB_AFFINITY_SETS; i++)
 		spin_lock_init(&sets->set[i].lock);
 	bn->affinity = sets;
 	return 0;

@@ -291,7 +291,7 @@ static enum bpflb_opened open_for(const struct letter *l, struct bpflb_backend *
 		*verdict = bpflb_dsr_begin(l->bn, l->skb, &asked, be, m);
 		if (*verdict != NF_ACCEPT)
 			return BPFLB_OPENED_DONE;
-	} else if (!note) {
+	} else if (!note && !bpflb_flow_is_one_packet(m->flow)) {
 		/* It is found by itself, and may bypass the stack. */
 		return BPFLB_OPENED_PLAIN;
 	}

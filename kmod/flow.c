@@ -39,6 +39,17 @@ void bpflb_flow_set_addr(struct bpflb_flow *flow, unsigned int which,
 		flow->addr[which] = addr->ip;
 }
 
+/**
+ * bpflb_state_proto() - of which protocol's flows is it a state?
+ * @state: enum bpflb_flow_state
+ */
+u8 bpflb_state_proto(u8 state)
+{
+	if (state >= BPFLB_STATE_SCTP_INIT)
+		return IPPROTO_SCTP;
+	return state >= BPFLB_STATE_UDP_UNREPLIED ? IPPROTO_UDP : IPPROTO_TCP;
+}
+
 static u8 first_state(u8 proto)
 {
 	switch (proto) {

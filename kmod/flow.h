@@ -223,6 +223,7 @@ struct bpflb_match bpflb_flow_find_again(const struct bpflb_net *bn,
 struct bpflb_match bpflb_flow_find_with(const struct bpflb_net *bn, struct bpflb_packet *pkt,
 					const struct bpflb_backend *be);
 struct bpflb_match bpflb_flow_find_mid(const struct bpflb_net *bn, const struct bpflb_tuple *t);
+bool bpflb_flow_is_one_packet(const struct bpflb_flow *flow);
 int bpflb_flow_link(struct bpflb_flow *flow, bool mid, enum bpflb_key *clash);
 void bpflb_flow_tuple(const struct bpflb_flow *flow, enum bpflb_key key, struct bpflb_tuple *t);
 bool bpflb_flow_clashes(const struct bpflb_flow *flow, const struct bpflb_flow *other,
@@ -241,6 +242,7 @@ void bpflb_flow_free_unlinked(struct bpflb_flow *flow);
 void bpflb_flow_announce(struct bpflb_flow *flow);
 void bpflb_flow_kill(struct bpflb_flow *flow);
 bool bpflb_flow_make_room(struct bpflb_net *bn);
+u8 bpflb_state_proto(u8 state);
 u32 bpflb_flow_timeout(const struct bpflb_flow *flow);
 bool bpflb_flow_is_expired(const struct bpflb_flow *flow);
 bool bpflb_flow_is_closing(const struct bpflb_flow *flow);

@@ -192,6 +192,20 @@ struct bpflb_match bpflb_flow_find_with(const struct bpflb_net *bn, struct bpflb
 }
 
 /**
+ * bpflb_flow_is_one_packet() - is the backend in the hash of its ORIG?
+ * @flow: the flow
+ *
+ * The service may have been switched to one-packet, or from it, since it was made.
+ *
+ * Context: any.
+ */
+bool bpflb_flow_is_one_packet(const struct bpflb_flow *flow)
+{
+	return bpflb_flow_proto(flow) == IPPROTO_UDP &&
+	       flow->hash[BPFLB_KEY_ORIG] != flow_hash(flow, BPFLB_KEY_ORIG);
+}
+
+/**
  * bpflb_flow_find_mid() - the flow of a packet that is on its way through
  * @bn: namespace
  * @t: the packet's tuple: client -> backend, or backend -> client

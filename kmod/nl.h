@@ -118,6 +118,15 @@ int bpflb_nl_flow_dump(struct sk_buff *skb, struct netlink_callback *cb);
 void bpflb_nl_flow_event(const struct bpflb_flow *flow, u8 cmd);
 void bpflb_nl_snat_full_event(const struct bpflb_flow *flow);
 
+/* nl_flow_add.c */
+extern const struct nla_policy bpflb_nl_flow_add_policy[BPFLB_FLOW_A_MAX + 1];
+int bpflb_nl_flow_add(struct sk_buff *skb, struct genl_info *info);
+
+/* nl_affinity.c */
+extern const struct nla_policy bpflb_nl_affinity_policy[BPFLB_AFFINITY_A_MAX + 1];
+int bpflb_nl_affinity_add(struct sk_buff *skb, struct genl_info *info);
+int bpflb_nl_affinity_dump(struct sk_buff *skb, struct netlink_callback *cb);
+
 /* nl_stats.c */
 int bpflb_nl_status_get(struct sk_buff *skb, struct genl_info *info);
 int bpflb_nl_stats_get(struct sk_buff *skb, struct genl_info *info);

@@ -67,6 +67,9 @@ static int put_source(struct sk_buff *msg, const struct bpflb_flow *flow)
 		return -EMSGSIZE;
 	if (flow->kind != BPFLB_FLOW_SNAT)
 		return nla_put_be16(msg, BPFLB_FLOW_A_SNAT_PORT, flow->mport);
+	if (flow->mport != flow->cport &&
+	    nla_put_be16(msg, BPFLB_FLOW_A_MID_PORT, flow->mport))
+		return -EMSGSIZE;
 	if (!bpflb_snat_is_complete(flow))
 		return 0;
 	return put_endpoint(msg, flow, BPFLB_FLOW_A_SNAT_ADDR, BPFLB_ADDR_SNAT,
@@ -77,6 +80,23 @@ static u8 bypass_of(const struct bpflb_flow *flow)
 {
 	return (READ_ONCE(flow->way[0].dst) ? BPFLB_FLOW_BYPASS_CLIENT : 0) |
 	       (READ_ONCE(flow->way[1].dst) ? BPFLB_FLOW_BYPASS_BACKEND : 0);
+}
+
+static u8 marks_of(const struct bpflb_flow *flow)
+{
+	return (flow->flags & BPFLB_FLOW_NOTE_ALWAYS ? BPFLB_FLOW_MARK_NOTED : 0) |
+	       (READ_ONCE(flow->keys) & BIT(BPFLB_KEY_MID) ? 0 : BPFLB_FLOW_MARK_NOT_MID) |
+	       (bpflb_flow_is_one_packet(flow) ? BPFLB_FLOW_MARK_ONE_PACKET : 0);
+}
+
+/* What is seldom there. */
+static int put_rest(struct sk_buff *msg, const struct bpflb_flow *flow)
+{
+	u8 marks = marks_of(flow), closed = READ_ONCE(flow->closed);
+
+	if (marks && nla_put_u8(msg, BPFLB_FLOW_A_MARKS, marks))
+		return -EMSGSIZE;
+	return closed ? nla_put_u8(msg, BPFLB_FLOW_A_CLOSED, closed) : 0;
 }
 
 static int flow_fill(struct sk_buff *msg, const struct bpflb_nl_head *head, struct bpflb_net *bn,
@@ -99,6 +119,7 @@ static int flow_fill(struct sk_buff *msg, const struct bpflb_nl_head *head, stru
 	    put_endpoint(msg, flow, BPFLB_FLOW_A_BACKEND_ADDR, BPFLB_ADDR_BACKEND,
 			 BPFLB_FLOW_A_BACKEND_PORT, flow->bport) ||
 	    put_source(msg, flow) ||
+	    put_rest(msg, flow) ||
 	    nla_put_u8(msg, BPFLB_FLOW_A_BYPASS, bypass_of(flow)) ||
 	    nla_put_u32(msg, BPFLB_FLOW_A_IDLE, idle / HZ) ||
 	    nla_put_u32(msg, BPFLB_FLOW_A_EXPIRES, idle < timeout ? (timeout - idle) / HZ : 0)) {

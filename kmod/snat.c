@@ -178,8 +178,7 @@ static void pool_key_init(struct snat_pool_key *key, const struct bpflb_flow *fl
  * one that would get the backend's packets. Those of SCTP are known to the kernel's
  * SCTP only, which need not be there: the range that ports are from keeps clear of them.
  */
-static bool host_has_socket(struct net *net, const struct snat_pool *pool, u16 port,
-			    const struct net_device *out)
+static bool host_has_socket(struct net *net, const struct snat_pool *pool, u16 port, int oif)
 {
 	const struct snat_pool_key *key = &pool->key;
 
@@ -189,9 +188,9 @@ static bool host_has_socket(struct net *net, const struct snat_pool *pool, u16 p
 		return false;
 	if (key->family == NFPROTO_IPV6)
 		return bpflb_udp6_lookup(net, &key->backend.addr.in6, key->backend.port,
-					 &key->addr.in6, htons(port), out->ifindex);
+					 &key->addr.in6, htons(port), oif);
 	return bpflb_udp_lookup(net, key->backend.addr.ip, key->backend.port, key->addr.ip,
-				htons(port), out->ifindex);
+				htons(port), oif);
 }
 
 static bool take_port(struct net *net, struct snat_pool *pool, u16 port,
@@ -202,7 +201,7 @@ static bool take_port(struct net *net, struct snat_pool *pool, u16 port,
 	/* In the order of what it costs to find out. */
 	return chunk && !test_bit(port % CHUNK_BITS, chunk) &&
 	       !inet_is_local_reserved_port(net, port) &&
-	       !host_has_socket(net, pool, port, out) &&
+	       !host_has_socket(net, pool, port, out->ifindex) &&
 	       !test_and_set_bit(port % CHUNK_BITS, chunk);
 }
 
@@ -417,6 +416,55 @@ enum bpflb_drop_reason bpflb_snat_complete(struct bpflb_flow *flow, const struct
 	return reason;
 }
 
+static bool may_be_source(struct bpflb_net *bn, u8 family, const union nf_inet_addr *addr)
+{
+	const struct bpflb_settings *s = rcu_dereference(bn->settings);
+	const struct bpflb_snat_addrs *set = &s->snat[family == NFPROTO_IPV6];
+	u32 i;
+
+	/* One that is set may be brought here without being this node's. */
+	for (i = 0; i < set->n; i++)
+		if (bpflb_addr_equal(&set->addr[i], addr))
+			return true;
+	return bpflb_addr_is_own(bn->net, family, addr);
+}
+
+/**
+ * bpflb_snat_restore() - give a flow the address and port that it had
+ * @flow: a SNAT flow without, in the table
+ * @addr: the address
+ * @port: the port; of whichever range, for that may have been set since
+ *
+ * Context: RCU, bottom halves off. Return: 0; -EADDRNOTAVAIL if the address is not this
+ * node's; -EADDRINUSE if another flow or a socket has the port; or as bpflb_flow_link_reply().
+ */
+int bpflb_snat_restore(struct bpflb_flow *flow, const union nf_inet_addr *addr, __be16 port)
+{
+	struct bpflb_net *bn = flow->bn;
+	struct snat_pool_key key;
+	struct snat_pool *pool;
+	unsigned long *chunk;
+	int err;
+
+	if (!may_be_source(bn, bpflb_flow_family(flow), addr))
+		return -EADDRNOTAVAIL;
+	pool_key_init(&key, flow, addr);
+	pool = pool_get(bn, &key);
+	if (!pool)
+		return -ENOMEM;
+	chunk = pool_chunk(pool, ntohs(port));
+	err = chunk ? -EADDRINUSE : -ENOMEM;
+	if (!chunk || host_has_socket(bn->net, pool, ntohs(port), 0) ||
+	    test_and_set_bit(ntohs(port) % CHUNK_BITS, chunk)) {
+		pool_put(bn, pool);
+		return err;
+	}
+	err = bpflb_flow_link_reply(flow, addr, port);
+	if (err)
+		give_port_back(bn, pool, ntohs(port));
+	return err;
+}
+
 /**
  * bpflb_snat_has_lost_address() - is the flow's address neither this node's nor set?
  * @flow: a flow of any kind
@@ -425,19 +473,12 @@ enum bpflb_drop_reason bpflb_snat_complete(struct bpflb_flow *flow, const struct
  */
 bool bpflb_snat_has_lost_address(const struct bpflb_flow *flow)
 {
-	const struct bpflb_settings *s = rcu_dereference(flow->bn->settings);
-	const struct bpflb_snat_addrs *set = &s->snat[bpflb_flow_is_ipv6(flow)];
 	union nf_inet_addr addr;
-	u32 i;
 
 	if (flow->kind != BPFLB_FLOW_SNAT || !bpflb_snat_is_complete(flow))
 		return false;
 	addr = bpflb_flow_addr(flow, BPFLB_ADDR_SNAT);
-	/* One that is set may be brought here without being this node's. */
-	for (i = 0; i < set->n; i++)
-		if (bpflb_addr_equal(&set->addr[i], &addr))
-			return false;
-	return !bpflb_addr_is_own(flow->bn->net, bpflb_flow_family(flow), &addr);
+	return !may_be_source(flow->bn, bpflb_flow_family(flow), &addr);
 }
 
 /**

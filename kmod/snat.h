@@ -15,6 +15,7 @@ struct sk_buff;
 bool bpflb_snat_is_complete(const struct bpflb_flow *flow);
 enum bpflb_drop_reason bpflb_snat_complete(struct bpflb_flow *flow, const struct sk_buff *skb,
 					   const struct net_device *out);
+int bpflb_snat_restore(struct bpflb_flow *flow, const union nf_inet_addr *addr, __be16 port);
 bool bpflb_snat_has_lost_address(const struct bpflb_flow *flow);
 void bpflb_snat_release(struct bpflb_flow *flow);
 void bpflb_snat_pools_free(struct rhashtable *pools);

@@ -4,8 +4,8 @@
 
 #include "args.h"
 #include "attrs.h"
+#include "flow.h"
 #include "names.h"
-#include "objects.h"
 
 enum filter {
 	FILTER_SERVICE,
@@ -24,25 +24,6 @@ static const char *const filter_names[] = {
 	[FILTER_KIND]		= "kind",
 	[FILTER_STATE]		= "state",
 	NULL
-};
-
-/** struct flow - see enum bpflb_flow_attr */
-struct flow {
-	char service[BPFLB_NAME_MAX];
-	uint8_t proto;
-	uint8_t kind;
-	uint8_t state;
-	struct endpoint client;
-	struct endpoint frontend;
-	struct endpoint backend;
-	struct endpoint snat;
-	uint8_t bypass;
-	uint8_t dispatch;
-	bool has_dispatch;
-	uint32_t idle;
-	uint32_t expires;
-	bool has_idle;
-	bool has_expires;
 };
 
 static int build_host(struct request *request, struct line *line, const char *what,
@@ -126,7 +107,12 @@ static void decode_endpoint(struct nlattr **attrs, int address, int port,
 	endpoint->port = attr_port(attrs[port]);
 }
 
-static void flow_decode(const struct nlmsghdr *nlh, struct flow *flow)
+/**
+ * flow_decode - the values of a message about a flow
+ * @nlh: the message
+ * @flow: the result
+ */
+void flow_decode(const struct nlmsghdr *nlh, struct flow *flow)
 {
 	struct nlattr *attrs[BPFLB_FLOW_A_MAX + 1];
 
@@ -143,6 +129,9 @@ static void flow_decode(const struct nlmsghdr *nlh, struct flow *flow)
 	decode_endpoint(attrs, BPFLB_FLOW_A_BACKEND_ADDR, BPFLB_FLOW_A_BACKEND_PORT,
 			&flow->backend);
 	decode_endpoint(attrs, BPFLB_FLOW_A_SNAT_ADDR, BPFLB_FLOW_A_SNAT_PORT, &flow->snat);
+	flow->mid_port = attr_port(attrs[BPFLB_FLOW_A_MID_PORT]);
+	flow->closed = attr_u8(attrs[BPFLB_FLOW_A_CLOSED]);
+	flow->marks = attr_u8(attrs[BPFLB_FLOW_A_MARKS]);
 	flow->bypass = attr_u8(attrs[BPFLB_FLOW_A_BYPASS]);
 	flow->dispatch = attr_u8(attrs[BPFLB_FLOW_A_DISPATCH]);
 	flow->has_dispatch = attrs[BPFLB_FLOW_A_DISPATCH];
@@ -382,6 +371,27 @@ static const struct command flow_commands[] = {
 		.summary = "remove flows, all of them if nothing is given",
 		.help = FILTER_HELP,
 		.run = flow_run_flush,
+	},
+	{
+		.verb = "add",
+		.args = FLOW_ADD_ARGS,
+		.summary = "make a flow that another module had",
+		.help = flow_add_help,
+		.build = flow_build_add,
+	},
+	{
+		.verb = "save",
+		.args = "",
+		.summary = "print all flows as restore reads them",
+		.help = flow_save_help,
+		.run = flow_run_save,
+	},
+	{
+		.verb = "restore",
+		.args = "FILE|-",
+		.summary = "make the flows that were saved",
+		.help = flow_restore_help,
+		.run = flow_run_restore,
 	},
 	{ 0 }
 };

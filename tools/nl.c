@@ -79,6 +79,19 @@ static int on_error(struct sockaddr_nl *address, struct nlmsgerr *error, void *a
 	return NL_SKIP;
 }
 
+/* Of a batch whose messages have nothing to do with each other. */
+static int on_error_of_many(struct sockaddr_nl *address, struct nlmsgerr *error, void *arg)
+{
+	struct conn *conn = arg;
+
+	if (!conn->refused)
+		return on_error(address, error, arg);
+	conn->refusal.error = 0;
+	on_error(address, error, arg);
+	conn->refused(&conn->refusal, conn->arg);
+	return NL_SKIP;
+}
+
 static int on_finish(struct nl_msg *msg, void *arg)
 {
 	struct nlmsghdr *nlh = nlmsg_hdr(msg);
@@ -141,7 +154,7 @@ static int set_callbacks(struct conn *conn)
 	conn->cb = nl_cb_alloc(NL_CB_CUSTOM);
 	if (!conn->cb)
 		return -ENOMEM;
-	nl_cb_err(conn->cb, NL_CB_CUSTOM, on_error, conn);
+	nl_cb_err(conn->cb, NL_CB_CUSTOM, on_error_of_many, conn);
 	nl_cb_set(conn->cb, NL_CB_FINISH, NL_CB_CUSTOM, on_finish, conn);
 	nl_cb_set(conn->cb, NL_CB_ACK, NL_CB_CUSTOM, on_ack, conn);
 	nl_cb_set(conn->cb, NL_CB_VALID, NL_CB_CUSTOM, on_valid, conn);
@@ -349,18 +362,7 @@ int conn_gather(struct conn *conn, struct request *request, struct messages *mes
 	return -EAGAIN;
 }
 
-/**
- * conn_send_batch - send many messages at once
- * @conn: the socket
- * @bytes: the messages, stamped, one after the other
- * @length: of @bytes
- *
- * The kernel works them off before the call that sends them returns, so that
- * it need not acknowledge each: an error waits to be read by then, or none was.
- *
- * Return: 0, or a negative errno for the first that was refused.
- */
-int conn_send_batch(struct conn *conn, void *bytes, size_t length)
+static int send_bytes(struct conn *conn, void *bytes, size_t length)
 {
 	struct pollfd poller = { .fd = nl_socket_get_fd(conn->sk), .events = POLLIN };
 	int error;
@@ -376,7 +378,46 @@ int conn_send_batch(struct conn *conn, void *bytes, size_t length)
 		if (error)
 			return local_failure(conn, "can't receive", nl_geterror(error));
 	}
-	return -conn->refusal.error;
+	return 0;
+}
+
+/**
+ * conn_send_batch - send many messages at once
+ * @conn: the socket
+ * @bytes: the messages, stamped, one after the other
+ * @length: of @bytes
+ *
+ * The kernel works them off before the call that sends them returns, so that
+ * it need not acknowledge each: an error waits to be read by then, or none was.
+ *
+ * Return: 0, or a negative errno for the first that was refused.
+ */
+int conn_send_batch(struct conn *conn, void *bytes, size_t length)
+{
+	int error = send_bytes(conn, bytes, length);
+
+	return error ? error : -conn->refusal.error;
+}
+
+/**
+ * conn_send_each - the same of messages that have nothing to do with each other
+ * @conn: the socket
+ * @bytes: the messages, stamped, one after the other
+ * @length: of @bytes
+ * @refused: takes each refusal
+ * @arg: its argument
+ *
+ * Return: 0, or a negative errno if not all could be sent.
+ */
+int conn_send_each(struct conn *conn, void *bytes, size_t length, refusal_fn *refused, void *arg)
+{
+	int error;
+
+	conn->refused = refused;
+	conn->arg = arg;
+	error = send_bytes(conn, bytes, length);
+	conn->refused = NULL;
+	return error;
 }
 
 /**

@@ -40,6 +40,11 @@ struct refusal {
 typedef void message_fn(const struct nlmsghdr *nlh, void *arg);
 
 /**
+ * typedef refusal_fn - takes what the kernel says of one message of a batch
+ */
+typedef void refusal_fn(const struct refusal *refusal, void *arg);
+
+/**
  * struct conn - the socket and the exchange that is going on
  * @sk: the socket, NULL while not open
  * @cb: what libnl calls
@@ -47,7 +52,8 @@ typedef void message_fn(const struct nlmsghdr *nlh, void *arg);
  * @sequence: of the newest message sent
  * @oldest: of the first message of the exchange; what is older is no answer to it
  * @handler: takes what is received
- * @arg: its argument
+ * @refused: takes each refusal of a batch; NULL: only the first counts, in @refusal
+ * @arg: their argument
  * @refusal: of this exchange
  * @done: its last message was seen
  * @interrupted: something changed during the dump
@@ -59,6 +65,7 @@ struct conn {
 	uint32_t sequence;
 	uint32_t oldest;
 	message_fn *handler;
+	refusal_fn *refused;
 	void *arg;
 	struct refusal refusal;
 	bool done;
@@ -91,6 +98,7 @@ int conn_dump(struct conn *conn, struct request *request, message_fn *handler, v
 int conn_gather(struct conn *conn, struct request *request, struct messages *messages);
 void conn_stamp(struct conn *conn, struct nlmsghdr *nlh);
 int conn_send_batch(struct conn *conn, void *bytes, size_t length);
+int conn_send_each(struct conn *conn, void *bytes, size_t length, refusal_fn *refused, void *arg);
 int conn_listen(struct conn *conn, const char *group);
 int conn_read_events(struct conn *conn, message_fn *handler, void *arg);
 void messages_add(const struct nlmsghdr *nlh, void *arg);

@@ -500,6 +500,32 @@ def flows(s):
           "counters of a backend")
 
 
+def flows_again(s):
+    """What save prints restore makes; a mistake in a word costs nothing, and is shown."""
+    two_flows(s)
+    saved = s.do("flow save")
+    web = next(line for line in saved.splitlines() if " web " in line)
+    check(web.startswith("flow add web tcp 10.1.0.1:4001 192.0.2.10:80 10.1.0.3:8080 snat tcp-syn-sent "
+                         "source 10.1.0.1:"), f"saved: {web}")
+    s.do("flow flush")
+    equal(s.do("flow", "restore", "-", stdin=saved), "2 restored\n", "restored")
+    equal(sorted(flow["service"] for flow in s.json("flow list")["flows"]), ["dns", "web"], "flows")
+    s.do("flow flush")
+    words = web.split()[2:]
+    for wrong, right, sentence in (("4001", "10.1.0.1:4001", "no address and port"),
+                                   ("nat", "snat", "is no kind"), ("open", "tcp-syn-sent", "is no state"),
+                                   ("source 10.1.0.1", "source", "no address and port")):
+        line, marked = "flow add " + " ".join(words).replace(right, wrong, 1), wrong.split()[-1]
+        fails(s.say(line), USAGE, sentence, marked)
+        fails(s.say("flow", "restore", "-", stdin=f"\n{line}\n"), USAGE, sentence, marked,
+              where=f"(stdin):2:{f'{line} '.index(f' {marked} ') + 2}")
+    fails(s.say("flow", "add", *words, "noted", "noted"), USAGE, "noted is here twice", "noted")
+    fails(s.say("flow", "add", *words, "idle", "1s", "idle", "2s"), USAGE, "idle is here twice", "idle")
+    fails(s.say("flow", "restore", "-", stdin="node add 192.0.2.1\n"), USAGE, "flow add, affinity add", "node",
+          where="(stdin):1:1")
+    equal(s.json("flow list")["flows"], [], "flows")
+
+
 def filters_of_flows(s):
     two_flows(s)
     for filters, found in (
@@ -593,6 +619,7 @@ def tests(_subset):
         ("without privilege", without_privilege),
         ("flows", flows),
         ("filters of flows", filters_of_flows),
+        ("flows are saved and made again", flows_again),
         ("stats", stats),
         ("nothing to show", nothing_to_show),
         ("colours for terminals only", colours),

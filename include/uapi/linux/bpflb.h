@@ -71,9 +71,9 @@
  * Events have the command of the request that would have caused them: a
  * SERVICE_ADD, SERVICE_SET or SERVICE_DEL event tells that a service was made,
  * changed or removed, however that came about, and carries the object as a GET
- * would. FLOW_ADD exists only as an event; so does SNAT_FULL, in the group of the
- * configuration: a new flow was dropped because no SNAT port towards its backend is
- * free. It tells of the flow, and comes once a second at most.
+ * would. SNAT_FULL exists only as an event, in the group of the configuration: a new
+ * flow was dropped because no SNAT port towards its backend is free. It tells of the
+ * flow, and comes once a second at most.
  */
 enum bpflb_cmd {
 	BPFLB_CMD_UNSPEC,
@@ -91,7 +91,7 @@ enum bpflb_cmd {
 	BPFLB_CMD_NODE_ADD,		/* enum bpflb_node_attr */
 	BPFLB_CMD_NODE_DEL,
 	BPFLB_CMD_NODE_GET,
-	BPFLB_CMD_FLOW_ADD,		/* enum bpflb_flow_attr; event only */
+	BPFLB_CMD_FLOW_ADD,		/* enum bpflb_flow_attr */
 	BPFLB_CMD_FLOW_DEL,
 	BPFLB_CMD_FLOW_GET,		/* dump only */
 	BPFLB_CMD_STATS_GET,		/* enum bpflb_stats_attr */
@@ -99,6 +99,8 @@ enum bpflb_cmd {
 	BPFLB_CMD_TXN_COMMIT,
 	BPFLB_CMD_TXN_ABORT,
 	BPFLB_CMD_SNAT_FULL,		/* enum bpflb_flow_attr; event only */
+	BPFLB_CMD_AFFINITY_ADD,		/* enum bpflb_affinity_attr */
+	BPFLB_CMD_AFFINITY_GET,		/* dump only */
 	__BPFLB_CMD_MAX,
 };
 #define BPFLB_CMD_MAX (__BPFLB_CMD_MAX - 1)
@@ -594,12 +596,40 @@ enum bpflb_flow_bypass {
 	BPFLB_FLOW_BYPASS_BACKEND	= 1 << 1,
 };
 
+/** enum bpflb_flow_closed - of TCP: who has sent its FIN */
+enum bpflb_flow_closed {
+	BPFLB_FLOW_CLOSED_CLIENT	= 1 << 0,
+	BPFLB_FLOW_CLOSED_BACKEND	= 1 << 1,
+};
+
 /**
- * enum bpflb_flow_attr - FLOW_GET (a dump), FLOW_DEL, and flow events
+ * enum bpflb_flow_marks - what else a flow goes by
+ * @BPFLB_FLOW_MARK_NOTED: of DSR_OUT: each packet has a note, not only the SYN
+ * @BPFLB_FLOW_MARK_NOT_MID: of DSR_OUT by OPT: another flow has what its packets look like
+ *	between client and backend
+ * @BPFLB_FLOW_MARK_ONE_PACKET: one of several of a client, of a service with ONE_PACKET
+ */
+enum bpflb_flow_marks {
+	BPFLB_FLOW_MARK_NOTED		= 1 << 0,
+	BPFLB_FLOW_MARK_NOT_MID		= 1 << 1,
+	BPFLB_FLOW_MARK_ONE_PACKET	= 1 << 2,
+};
+
+/**
+ * enum bpflb_flow_attr - FLOW_GET (a dump), FLOW_DEL, FLOW_ADD, and flow events
  *
  * In a request SERVICE, PROTO, CLIENT and BACKEND (with or without their
  * ports), KIND and STATE are filters: a flow must match all that are given.
  * FLOW_DEL removes all that match and answers with one message that has COUNT.
+ *
+ * FLOW_ADD makes one flow that a module had before this one was loaded, from what that
+ * told of it: all but EXPIRES, COUNT and BYPASS, which are refused. DISPATCH, MARKS,
+ * CLOSED, MID_PORT and IDLE may be left out for 0, or CLIENT_PORT. Without SNAT_ADDR a flow of SNAT
+ * gets its source with its next packet. It has to be a flow that packets could have made here:
+ * the service has that backend, no other flow looks like it, SNAT_ADDR is this
+ * node's or one that is set, SNAT_PORT towards the backend is no other flow's and no
+ * socket's, FLOWS_MAX of the settings is not reached, and IDLE is below the timeout
+ * of STATE (ETIME).
  */
 enum bpflb_flow_attr {
 	BPFLB_FLOW_A_UNSPEC,
@@ -621,9 +651,33 @@ enum bpflb_flow_attr {
 	BPFLB_FLOW_A_COUNT,		/* u32, flows removed, reply of FLOW_DEL */
 	BPFLB_FLOW_A_BYPASS,		/* u8, enum bpflb_flow_bypass, reply */
 	BPFLB_FLOW_A_DISPATCH,		/* u8, enum bpflb_dispatch, reply, DSR_OUT only */
+	BPFLB_FLOW_A_MID_PORT,		/* be16, reply, SNAT only: client's port on the way through,
+					 * if it isn't CLIENT_PORT
+					 */
+	BPFLB_FLOW_A_CLOSED,		/* u8, enum bpflb_flow_closed, reply, if not 0 */
+	BPFLB_FLOW_A_MARKS,		/* u8, enum bpflb_flow_marks, reply, if not 0 */
 	__BPFLB_FLOW_A_MAX,
 };
 #define BPFLB_FLOW_A_MAX (__BPFLB_FLOW_A_MAX - 1)
+
+/**
+ * enum bpflb_affinity_attr - AFFINITY_GET (a dump), AFFINITY_ADD
+ *
+ * Which backend the clients of a service with AFFINITY are to have again. A dump may be
+ * limited to one SERVICE. ADD needs all but IDLE and TIMEOUT; a client that the service
+ * knows already is refused (EEXIST), and one whose time is over (ETIME).
+ */
+enum bpflb_affinity_attr {
+	BPFLB_AFFINITY_A_UNSPEC,
+	BPFLB_AFFINITY_A_SERVICE,	/* string */
+	BPFLB_AFFINITY_A_CLIENT_ADDR,	/* address */
+	BPFLB_AFFINITY_A_BACKEND_ADDR,	/* address */
+	BPFLB_AFFINITY_A_BACKEND_PORT,	/* be16 */
+	BPFLB_AFFINITY_A_IDLE,		/* u32, seconds since its last new flow; 0 */
+	BPFLB_AFFINITY_A_TIMEOUT,	/* u32, seconds for which that holds; the service's */
+	__BPFLB_AFFINITY_A_MAX,
+};
+#define BPFLB_AFFINITY_A_MAX (__BPFLB_AFFINITY_A_MAX - 1)
 
 /**
  * enum bpflb_drop_reason - why a packet was dropped
