@@ -9,7 +9,7 @@
 /* The nouns, in the order of the help. */
 const struct object *const objects[] = {
 	&status_object, &settings_object, &service_object, &backend_object, &node_object,
-	&flow_object, &affinity_object, &stats_object, &monitor_object, &save_object, &apply_object,
+	&flow_object, &affinity_object, &stats_object, &metrics_object, &monitor_object, &save_object, &apply_object,
 	&doctor_object, NULL
 };
 

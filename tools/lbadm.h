@@ -94,6 +94,7 @@ extern const struct object node_object;
 extern const struct object flow_object;
 extern const struct object affinity_object;
 extern const struct object stats_object;
+extern const struct object metrics_object;
 extern const struct object monitor_object;
 extern const struct object save_object;
 extern const struct object apply_object;

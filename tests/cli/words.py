@@ -11,13 +11,13 @@ from net.ktap import check, equal
 OBJECTS = {
     "status": [], "set": ["show"], "service": ["add", "set", "del", "list"],
     "backend": ["add", "set", "del", "list"], "node": ["add", "del", "list"],
-    "flow": ["list", "flush", "add", "save", "restore"], "affinity": ["list", "add"], "stats": [], "monitor": [], "save": [], "apply": [],
+    "flow": ["list", "flush", "add", "save", "restore"], "affinity": ["list", "add"], "stats": [], "metrics": [], "monitor": [], "save": [], "apply": [],
     "doctor": [],
 }
 
 READS = ["", "status", "set", "set show", "set list", "service", "service list", "service show",
          "service list web", "backend", "backend list web", "node list", "flow list",
-         "flow list proto tcp", "flow save", "affinity list", "stats", "stats service web", "monitor", "monitor flow", "save",
+         "flow list proto tcp", "flow save", "affinity list", "stats", "stats service web", "metrics", "monitor", "monitor flow", "save",
          "doctor"]
 WRITES = ["set mode dsr", "service add web tcp 10.0.0.1:80", "service set web policy local",
           "service del web", "backend add web 10.0.0.1:80", "backend set web 10.0.0.1:80 weight 2",
