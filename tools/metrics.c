@@ -285,9 +285,10 @@ static unsigned int snat_ports(const struct settings *settings)
 	return last - first + 1 - (both > 0 ? both : 0);
 }
 
-static void whole_row(const struct status *status, const struct snapshot *snapshot,
-		      const struct nlmsghdr *stats, struct row *row)
+static void whole_row(const struct snapshot *snapshot, const struct nlmsghdr *stats,
+		      struct row *row)
 {
+	const struct status *status = &snapshot->status;
 	struct nlattr *attrs[BPFLB_STATS_A_MAX + 1];
 	struct counters counters;
 	char room[NAME_ROOM];
@@ -316,13 +317,12 @@ static void whole_row(const struct status *status, const struct snapshot *snapsh
 	row->values[VALUE_SNAT_PORTS] = snat_ports(&snapshot->settings);
 }
 
-static void write_all(FILE *file, const struct status *status, const struct snapshot *snapshot,
-		      const struct nlmsghdr *stats)
+static void write_all(FILE *file, const struct snapshot *snapshot, const struct nlmsghdr *stats)
 {
 	const struct metric *metric;
 	struct row row = { 0 };
 
-	whole_row(status, snapshot, stats, &row);
+	whole_row(snapshot, stats, &row);
 	for (metric = whole_metrics; metric->name; metric++) {
 		write_header(file, metric->name, metric->help);
 		write_row(file, metric, &row);
@@ -332,15 +332,10 @@ static void write_all(FILE *file, const struct status *status, const struct snap
 	write_objects(file, backend_metrics, &snapshot->backends, backend_row);
 }
 
-/* One generation: @status is asked for between the snapshot's own looks at it. */
-static int take(struct context *context, struct status *status, struct snapshot *snapshot,
-		struct messages *stats)
+static int take(struct context *context, struct snapshot *snapshot, struct messages *stats)
 {
-	int code;
+	int code = snapshot_take(context, snapshot);
 
-	code = snapshot_take(context, snapshot);
-	if (!code)
-		code = status_get(context, status);
 	if (code)
 		return code;
 	request_start(&context->request, BPFLB_CMD_STATS_GET, 0);
@@ -363,18 +358,17 @@ int metrics_take(struct context *context, char **text, size_t *length)
 {
 	struct snapshot snapshot = { 0 };
 	struct messages stats = { 0 };
-	struct status status;
 	FILE *file;
 	int code;
 
 	code = conn_open(&context->conn);
 	if (!code)
-		code = take(context, &status, &snapshot, &stats);
+		code = take(context, &snapshot, &stats);
 	if (!code) {
 		file = open_memstream(text, length);
 		if (!file)
 			mem_exhausted();
-		write_all(file, &status, &snapshot, (const struct nlmsghdr *)stats.bytes);
+		write_all(file, &snapshot, (const struct nlmsghdr *)stats.bytes);
 		if (fclose(file))
 			mem_exhausted();
 	}

@@ -13,7 +13,6 @@ static int gather(struct context *context, uint8_t command, struct messages *mes
 
 static int snapshot_try(struct context *context, struct snapshot *snapshot, bool *changed)
 {
-	struct status status;
 	int code;
 
 	code = settings_get(context, &snapshot->settings);
@@ -24,11 +23,11 @@ static int snapshot_try(struct context *context, struct snapshot *snapshot, bool
 	if (!code)
 		code = gather(context, BPFLB_CMD_BACKEND_GET, &snapshot->backends);
 	if (!code)
-		code = status_get(context, &status);
+		code = status_get(context, &snapshot->status);
 	if (code)
 		return code;
-	snapshot->generation = status.generation;
-	*changed = snapshot->settings.generation != status.generation;
+	snapshot->generation = snapshot->status.generation;
+	*changed = snapshot->settings.generation != snapshot->generation;
 	return LBADM_OK;
 }
 

@@ -8,6 +8,7 @@
 /**
  * struct snapshot - all that is configured
  * @generation: of all of it
+ * @status: of that generation
  * @settings: the settings
  * @nodes: as dumped
  * @services: as dumped
@@ -15,6 +16,7 @@
  */
 struct snapshot {
 	uint64_t generation;
+	struct status status;
 	struct settings settings;
 	struct messages nodes;
 	struct messages services;
