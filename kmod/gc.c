@@ -66,7 +66,8 @@ static void gc_work(struct work_struct *work)
 void bpflb_gc_start(void)
 {
 	mutex_lock(&gc_lock);
-	if (!gc_users++)
+	WRITE_ONCE(gc_users, gc_users + 1);
+	if (gc_users == 1)
 		queue_delayed_work(system_power_efficient_wq, &gc_dwork, GC_INTERVAL);
 	mutex_unlock(&gc_lock);
 }
@@ -79,9 +80,16 @@ void bpflb_gc_start(void)
 void bpflb_gc_stop(void)
 {
 	mutex_lock(&gc_lock);
-	if (!--gc_users)
+	WRITE_ONCE(gc_users, gc_users - 1);
+	if (!gc_users)
 		cancel_delayed_work_sync(&gc_dwork);
 	mutex_unlock(&gc_lock);
+}
+
+/** bpflb_gc_namespaces() - how many namespaces have flows, or may have some */
+unsigned int bpflb_gc_namespaces(void)
+{
+	return READ_ONCE(gc_users);
 }
 
 static void scan_all(bool (*visit)(struct bpflb_flow *flow, void *arg), void *arg)

@@ -8,6 +8,7 @@ struct work_struct;
 
 void bpflb_gc_start(void);
 void bpflb_gc_stop(void);
+unsigned int bpflb_gc_namespaces(void);
 void bpflb_gc_flush(struct bpflb_net *bn);
 void bpflb_gc_lost(struct work_struct *work);
 

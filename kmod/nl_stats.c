@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "flow.h"
 #include "flow_index.h"
+#include "gc.h"
 #include "main.h"
 #include "netns.h"
 #include "nl.h"
@@ -36,7 +37,9 @@ static int status_fill(struct sk_buff *msg, const struct bpflb_nl_head *head,
 	    nla_put_u32(msg, BPFLB_STATUS_A_FLOWS, percpu_counter_sum_positive(&bn->flows)) ||
 	    nla_put_u32(msg, BPFLB_STATUS_A_FLOWS_MAX, s->flows_max) ||
 	    nla_put_u32(msg, BPFLB_STATUS_A_FLOW_BUCKETS, bpflb_index_lines()) ||
-	    nla_put_u64_64bit(msg, BPFLB_STATUS_A_DROPS, all_drops(bn), BPFLB_STATUS_A_PAD)) {
+	    nla_put_u64_64bit(msg, BPFLB_STATUS_A_DROPS, all_drops(bn), BPFLB_STATUS_A_PAD) ||
+	    (bn->hooks && nla_put_flag(msg, BPFLB_STATUS_A_ACTIVE)) ||
+	    nla_put_u32(msg, BPFLB_STATUS_A_NAMESPACES, bpflb_gc_namespaces())) {
 		genlmsg_cancel(msg, hdr);
 		return -EMSGSIZE;
 	}

@@ -364,6 +364,8 @@ enum bpflb_status_attr {
 	BPFLB_STATUS_A_FLOWS_MAX,	/* u32 */
 	BPFLB_STATUS_A_FLOW_BUCKETS,	/* u32, of the table that all namespaces share */
 	BPFLB_STATUS_A_DROPS,		/* u64, packets, all reasons */
+	BPFLB_STATUS_A_ACTIVE,		/* flag: packets of this namespace come by here */
+	BPFLB_STATUS_A_NAMESPACES,	/* u32, how many of all namespaces are ACTIVE */
 	__BPFLB_STATUS_A_MAX,
 };
 #define BPFLB_STATUS_A_MAX (__BPFLB_STATUS_A_MAX - 1)
