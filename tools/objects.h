@@ -39,6 +39,8 @@ struct status {
 	uint32_t flows_max;
 	uint32_t flow_buckets;
 	uint64_t drops;
+	bool active;
+	uint32_t namespaces;
 };
 
 /** struct settings - see enum bpflb_settings_attr */

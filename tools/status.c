@@ -23,6 +23,8 @@ static void status_decode(const struct nlmsghdr *nlh, void *arg)
 	status->flows_max = attr_u32(attrs[BPFLB_STATUS_A_FLOWS_MAX]);
 	status->flow_buckets = attr_u32(attrs[BPFLB_STATUS_A_FLOW_BUCKETS]);
 	status->drops = attr_u64(attrs[BPFLB_STATUS_A_DROPS]);
+	status->active = attrs[BPFLB_STATUS_A_ACTIVE];
+	status->namespaces = attr_u32(attrs[BPFLB_STATUS_A_NAMESPACES]);
 }
 
 /**

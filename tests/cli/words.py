@@ -12,7 +12,7 @@ OBJECTS = {
     "status": [], "set": ["show"], "service": ["add", "set", "del", "list"],
     "backend": ["add", "set", "del", "list"], "node": ["add", "del", "list"],
     "flow": ["list", "flush", "add", "save", "restore"], "affinity": ["list", "add"], "stats": [], "metrics": [], "monitor": [], "save": [], "apply": [],
-    "doctor": [],
+    "doctor": [], "upgrade": [],
 }
 
 READS = ["", "status", "set", "set show", "set list", "service", "service list", "service show",
@@ -21,7 +21,7 @@ READS = ["", "status", "set", "set show", "set list", "service", "service list",
          "doctor"]
 WRITES = ["set mode dsr", "service add web tcp 10.0.0.1:80", "service set web policy local",
           "service del web", "backend add web 10.0.0.1:80", "backend set web 10.0.0.1:80 weight 2",
-          "backend del web 10.0.0.1:80", "node add 10.0.0.1", "node del 10.0.0.1", "flow flush"]
+          "backend del web 10.0.0.1:80", "node add 10.0.0.1", "node del 10.0.0.1", "flow flush", "upgrade"]
 
 
 def without_the_module():
