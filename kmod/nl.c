@@ -2,6 +2,7 @@
 #include <linux/module.h>
 #include <net/ipv6.h>
 
+#include "compat/genl.h"
 #include "netns.h"
 #include "nl.h"
 
@@ -322,6 +323,7 @@ static const struct nla_policy no_policy[2];
 	.maxattr = ARRAY_SIZE(no_policy) - 1,		\
 	.policy = no_policy
 #define OP_WRITES	.flags = GENL_UNS_ADMIN_PERM
+#define OP_NAMES_CLIENTS	.flags = GENL_UNS_ADMIN_PERM
 
 static const struct genl_ops ops[] = {
 	{ OP_WITHOUT_ATTRS(STATUS_GET),
@@ -361,11 +363,11 @@ static const struct genl_ops ops[] = {
 	{ OP(FLOW_DEL, FLOW, bpflb_nl_flow_policy),
 	  .doit = bpflb_nl_flow_del, OP_WRITES },
 	{ OP(FLOW_GET, FLOW, bpflb_nl_flow_policy),
-	  .dumpit = bpflb_nl_flow_dump },
+	  .dumpit = bpflb_nl_flow_dump, OP_NAMES_CLIENTS },
 	{ OP(AFFINITY_ADD, AFFINITY, bpflb_nl_affinity_policy),
 	  .doit = bpflb_nl_affinity_add, OP_WRITES },
 	{ OP(AFFINITY_GET, AFFINITY, bpflb_nl_affinity_policy),
-	  .dumpit = bpflb_nl_affinity_dump },
+	  .dumpit = bpflb_nl_affinity_dump, OP_NAMES_CLIENTS },
 	{ OP_WITHOUT_ATTRS(STATS_GET),
 	  .doit = bpflb_nl_stats_get },
 	{ OP(TXN_BEGIN, TXN, txn_policy),
@@ -377,8 +379,9 @@ static const struct genl_ops ops[] = {
 };
 
 static const struct genl_multicast_group groups[] = {
-	[BPFLB_NL_CONFIG] = { .name = BPFLB_MCGRP_CONFIG },
-	[BPFLB_NL_FLOW] = { .name = BPFLB_MCGRP_FLOW },
+	/* SNAT_FULL names a client, too. */
+	[BPFLB_NL_CONFIG] = { .name = BPFLB_MCGRP_CONFIG, BPFLB_MCGRP_ADMIN },
+	[BPFLB_NL_FLOW] = { .name = BPFLB_MCGRP_FLOW, BPFLB_MCGRP_ADMIN },
 };
 
 static struct genl_family family __ro_after_init = {

@@ -432,6 +432,8 @@ int conn_listen(struct conn *conn, const char *group)
 	int number = genl_ctrl_resolve_grp(conn->sk, BPFLB_GENL_NAME, group);
 	int error = number < 0 ? number : nl_socket_add_membership(conn->sk, number);
 
+	if (error == -NLE_PERM)
+		return report(LBADM_REFUSED, "events name clients: to listen needs CAP_NET_ADMIN");
 	if (error < 0)
 		return report(LBADM_REFUSED, "can't listen to %s events: %s", group,
 			      nl_geterror(error));

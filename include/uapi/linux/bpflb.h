@@ -4,7 +4,9 @@
  *
  * Family "bpflb", version 1. Everything is per network namespace: a socket
  * sees and changes the namespace that it was opened in. Writing needs
- * CAP_NET_ADMIN in the user namespace that owns the network namespace.
+ * CAP_NET_ADMIN in the user namespace that owns the network namespace; so do
+ * FLOW_GET, AFFINITY_GET and listening to events, which name clients. All else
+ * can be read by everybody.
  *
  * Rules that hold for every message
  *

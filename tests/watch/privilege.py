@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Who may see what: counters everybody, clients only who administrates the namespace."""
+import socket
+import subprocess
+
+from endpoint import INSTALLED, installed
+from lb import OK, REFUSED, in_space, lbadm
+from net.ktap import check, equal
+
+COUNTERS = ["status", "stats", "stats service dns", "metrics", "service list", "backend list", "node list",
+            "set show", "save"]
+CLIENTS = ["flow list", "flow save", "affinity list", "monitor", "monitor flow"]
+CHANGES = ["service del dns", "flow flush", "set mode dsr"]
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"]
+
+
+def run(s, prefix, line):
+    return subprocess.run(["ip", "netns", "exec", s.name, *prefix, "timeout", "10", INSTALLED, *line.split()],
+                          capture_output=True, text=True, check=False)
+
+
+def configured(s):
+    s.do("service add dns udp 192.0.2.10:53 affinity 1m")
+    s.do("backend add dns 10.1.0.2:5353")
+    s.connect(socket.SOCK_DGRAM, 4000, ("192.0.2.10", 53))
+    check("10.1.0.1" in s.do("flow list") and "10.1.0.1" in s.do("affinity list"), "there is no client")
+
+
+def seen_by(s, prefix):
+    configured(s)
+    for line in COUNTERS:
+        done = run(s, prefix, line)
+        equal((done.returncode, done.stderr), (OK, ""), line)
+        check("10.1.0.1" not in done.stdout, f"{line} names the client", done.stdout.splitlines())
+    generation = s.generation()
+    for line in CLIENTS + CHANGES:
+        done = run(s, prefix, line)
+        equal(done.returncode, REFUSED, line, (done.stdout + done.stderr).splitlines())
+        check("CAP_NET_ADMIN" in done.stderr and "10.1.0.1" not in done.stdout + done.stderr, line,
+              (done.stdout + done.stderr).splitlines())
+    equal(s.generation(), generation, "generation")
+
+
+def without(s):
+    with installed():
+        seen_by(s, NOBODY)
+
+
+def root_of_another_user_namespace(s):
+    """All capabilities, but not over this network namespace."""
+    with installed():
+        seen_by(s, ["unshare", "--user", "--map-root-user"])
+
+
+def root_of_its_own():
+    """In a network namespace of its own an unprivileged user's root does everything, as in nftables."""
+    script = f"""set -e
+        {INSTALLED} service add dns udp 192.0.2.10:53
+        {INSTALLED} backend add dns 10.1.0.2:5353
+        {INSTALLED} flow list
+        {INSTALLED} metrics | grep -c '^bpflb_service_info{{service="dns"'"""
+    with installed():
+        done = subprocess.run([*NOBODY[:4], "unshare", "--user", "--map-root-user", "--net", "bash", "-c", script],
+                              capture_output=True, text=True, check=False)
+    equal((done.returncode, done.stderr), (0, ""), "what it could do")
+    check("dns" not in lbadm("service list").out, "it has changed this namespace")
+
+
+def tests(_subset):
+    alone = [("who has no privilege", in_space(without))]
+    # Who is in a chroot, as some guests are, can't have one.
+    if subprocess.run(["unshare", "--user", "true"], capture_output=True, check=False).returncode:
+        return alone
+    return alone + [
+        ("root of another user namespace", in_space(root_of_another_user_namespace)),
+        ("root of its own namespaces", root_of_its_own),
+    ]
