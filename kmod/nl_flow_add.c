@@ -12,7 +12,8 @@
 #include "service.h"
 #include "snat.h"
 
-#define MARKS_ALL	(BPFLB_FLOW_MARK_NOTED | BPFLB_FLOW_MARK_NOT_MID | BPFLB_FLOW_MARK_ONE_PACKET)
+#define MARKS_ALL	(BPFLB_FLOW_MARK_NOTED | BPFLB_FLOW_MARK_NOT_MID | \
+			 BPFLB_FLOW_MARK_ONE_PACKET)
 #define CLOSED_ALL	(BPFLB_FLOW_CLOSED_CLIENT | BPFLB_FLOW_CLOSED_BACKEND)
 
 const struct nla_policy bpflb_nl_flow_add_policy[BPFLB_FLOW_A_MAX + 1] = {

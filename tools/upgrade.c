@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The loaded module gives way to another one, and what it had goes over: configuration, flows
- * and affinity of all network namespaces. All that can be done before the module goes is done before.
+ * The loaded module gives way to another one, and what it had goes over: configuration,
+ * flows and affinity of all network namespaces. All that can be done before the module
+ * goes is done before.
  *
  *	UPGRADE_STATE.new	is being written; the module is as it was
  *	UPGRADE_STATE		the module may be gone; --resume goes on from here
@@ -166,7 +167,8 @@ static int restore_all(struct upgrade *upgrade)
 			continue;
 		code = space_restore(space, UPGRADE_STATE, &upgrade->lost);
 		if (code)
-			report(code, "network namespace %s has not got its configuration", space->name);
+			report(code, "network namespace %s has not got its configuration",
+			       space->name);
 	}
 	return code;
 }
@@ -190,8 +192,8 @@ static int exchange(struct upgrade *upgrade)
 	module_unload();
 	if (module->old_file[0] && !load(upgrade, module->old_file))
 		return LBADM_OK;
-	return report(LBADM_REFUSED, "no module is loaded, and what services have is in " UPGRADE_STATE
-		      ": once %s can be loaded 'lbadm upgrade --resume' goes on; until then their "
+	return report(LBADM_REFUSED, "no module is loaded, and what services have is in "
+		      UPGRADE_STATE ": once %s can be loaded 'lbadm upgrade --resume' goes on; until then their "
 		      "packets are dropped", module->new_file);
 }
 
@@ -248,8 +250,8 @@ static void tell(const struct upgrade *upgrade, const struct options *options)
 		tell_json(upgrade, options->pretty, version, restored, ms);
 		return;
 	}
-	printf("bpflb %s, after %s: %zu network namespace%s, %lu flows and clients restored", version,
-	       upgrade->module.version, upgrade->spaces.count,
+	printf("bpflb %s, after %s: %zu network namespace%s, %lu flows and clients restored",
+	       version, upgrade->module.version, upgrade->spaces.count,
 	       upgrade->spaces.count == 1 ? "" : "s", restored);
 	if (upgrade->begun.tv_sec)
 		printf("; packets of services were dropped for %lu ms", ms);

@@ -2,8 +2,8 @@
 /*
  * While no module is there the host would answer in its place: a client's packet by a RST or an
  * ICMP error, as would a backend's for a SNAT port; and what a backend here says would leave
- * with its own address. So all of that is dropped by a table of nftables, behind defragmentation and
- * before conntrack and all others. TCP sends it again.
+ * with its own address. So all of that is dropped by a table of nftables, behind
+ * defragmentation and before conntrack and all others. TCP sends it again.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -173,7 +173,9 @@ static void write_nodeports(const struct settings *settings, FILE *file, bool v6
 	for (i = 0; i < settings->nodeport_address_count; i++) {
 		const struct prefix *prefix = &settings->nodeport_addresses[i];
 
-		if ((prefix->address.length == 16) == v6)
+		bool is_v6 = prefix->address.length == 16;
+
+		if (is_v6 == v6)
 			fprintf(file, "\t\t%s daddr %s fib daddr type local "
 				"meta l4proto . th dport @nodeports%d drop\n", v6 ? "ip6" : "ip",
 				format_prefix(prefix, text), v6 ? 6 : 4);
@@ -235,10 +237,12 @@ static void write_table(const struct gate *gate, const struct space *space, FILE
 
 	fputs("table " TABLE "\ndelete table " TABLE "\ntable " TABLE " {\n", file);
 	write_sets(gate, file);
-	fputs("\tchain in {\n\t\ttype filter hook prerouting priority -390; policy accept;\n", file);
+	fputs("\tchain in {\n\t\ttype filter hook prerouting priority -390; policy accept;\n",
+	      file);
 	write_in(gate, settings, file, false);
 	write_in(gate, settings, file, true);
-	fputs("\t}\n\tchain out {\n\t\ttype filter hook output priority -390; policy accept;\n", file);
+	fputs("\t}\n\tchain out {\n"
+	      "\t\ttype filter hook output priority -390; policy accept;\n", file);
 	write_out(gate, file, false);
 	write_out(gate, file, true);
 	fputs("\t}\n}\n", file);

@@ -182,7 +182,7 @@ static int run(const char *const *argv)
  */
 void module_prepare(const char *file)
 {
-	const char *argv[] = { "modprobe", "-q", NULL, NULL };
+	const char *argv[4] = { "modprobe", "-q", NULL, NULL };
 	char needs[512], *at = needs;
 
 	ask_file(file, "depends", needs, sizeof(needs));

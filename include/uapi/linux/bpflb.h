@@ -55,7 +55,8 @@
 #define BPFLB_MCGRP_CONFIG	"config"
 #define BPFLB_MCGRP_FLOW	"flow"
 
-#define BPFLB_NAME_MAX		144	/* of a service, with its final NUL: NAMESPACE/NAME:PORT of Kubernetes */
+/* NAMESPACE/NAME:PORT of Kubernetes, and NUL */
+#define BPFLB_NAME_MAX		144	/* of a service */
 #define BPFLB_FRONTENDS_MAX	64	/* of one service */
 #define BPFLB_SOURCES_MAX	1024	/* of one service */
 #define BPFLB_SNAT_ADDRS_MAX	16
