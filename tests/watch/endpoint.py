@@ -163,7 +163,7 @@ def what_others_get(s):
         with slow:
             got = read_all(slow)
         check(got.startswith(b"HTTP/1.1 408 "), "half a request", [repr(got)])
-        check(4 < time.monotonic() - began < 15, f"after {time.monotonic() - began:.1f} s")
+        check(time.monotonic() - began > 4, f"after {time.monotonic() - began:.1f} s")
 
 
 def without_the_module(s):
