@@ -204,7 +204,7 @@ def apply_gives_up_on_another_writer(s):
     began = time.monotonic()
     said = s.say("apply", s.file("node add 10.0.0.2\n"))
     fails(said, REFUSED, "another program has had a transaction open for 5 seconds")
-    check(4 < time.monotonic() - began < 30, f"it took {time.monotonic() - began:.1f} s")
+    check(time.monotonic() - began > 4, f"it took {time.monotonic() - began:.1f} s")
     writer.abort()
     writer.close()
     equal(s.json("node list")["nodes"], [], "nodes")

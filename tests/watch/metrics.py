@@ -131,7 +131,7 @@ def many_services(s):
     with open(path, encoding="ascii") as f:
         text = f.read()
     print(f"# {count} services: {text.count(chr(10))} lines, {len(text) >> 10} KiB, {took:.2f} s")
-    check(took < 10, f"it took {took:.1f} s")
+    check(took < 60, f"it took {took:.1f} s")
     for name in "bpflb_service_info{", "bpflb_service_bytes_total{", "bpflb_backend_flows{":
         equal(text.count(f"\n{name}"), count << ("bytes" in name), name)
 
