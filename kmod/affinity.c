@@ -49,28 +49,13 @@ static void key_of(struct bpflb_affinity_key *key, const struct bpflb_service *s
 		ipv6_addr_set_v4mapped(t->src.addr.ip, client);
 }
 
-/* Slots are by number. */
-static const struct bpflb_slot *slot_of(const struct bpflb_pool *pool, u32 backend)
-{
-	u32 lo = 0, hi = pool->n;
-
-	while (lo < hi) {
-		u32 middle = lo + (hi - lo) / 2;
-
-		if (pool->slot[middle].be->id < backend)
-			lo = middle + 1;
-		else
-			hi = middle;
-	}
-	return lo < pool->n && pool->slot[lo].be->id == backend ? &pool->slot[lo] : NULL;
-}
-
 /* @a: of a client, or NULL */
 static const struct bpflb_slot *slot_had(const struct bpflb_affinity *a,
 					 const struct bpflb_version *v,
 					 const struct bpflb_pool *pool, u32 now)
 {
-	return a && bpflb_affinity_holds(a, v->affinity, now) ? slot_of(pool, a->backend) : NULL;
+	return a && bpflb_affinity_holds(a, v->affinity, now) ?
+	       bpflb_pool_find(pool, a->backend) : NULL;
 }
 
 /* A place in a set, which is locked. */
@@ -219,7 +204,8 @@ struct bpflb_backend *bpflb_affinity_backend(const struct bpflb_service *svc,
 	const struct bpflb_slot *slot = NULL;
 
 	if (v)
-		slot = slot_of(bpflb_version_pool(v, family, BPFLB_SCOPE_CLUSTER), a->backend);
+		slot = bpflb_pool_find(bpflb_version_pool(v, family, BPFLB_SCOPE_CLUSTER),
+				       a->backend);
 	return slot ? slot->be : NULL;
 }
 

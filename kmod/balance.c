@@ -2,120 +2,22 @@
 #include <linux/random.h>
 
 #include "affinity.h"
+#include "ask.h"
 #include "backend.h"
 #include "balance.h"
 #include "choose.h"
+#include "course.h"
 #include "flow.h"
 #include "frontend.h"
 #include "netns.h"
-#include "node.h"
 #include "reject.h"
 #include "service.h"
-#include "sources.h"
 #include "stats.h"
 #include "translate.h"
 #include "version.h"
 
 /* Ports tried for a flow whose MID tuple is taken. */
 #define MPORT_TRIES 32
-
-static bool is_full(struct bpflb_service *svc)
-{
-	u32 max = READ_ONCE(svc->flows_max);
-
-	return unlikely(max) && atomic_read(&svc->flows) >= max;
-}
-
-/* A backend's node can't answer this node with this node's own address as the
- * source: the kernel takes that for a forgery.
- */
-static bool can_be_answered(struct bpflb_net *bn, const struct bpflb_packet *pkt)
-{
-	return !pkt->local_out || !bpflb_addr_is_own(bn->net, pkt->tuple.family,
-							&pkt->tuple.dst.addr);
-}
-
-/* A pod, or another node, reaches itself through a service. It would take a packet
- * from its own address for a forgery, and its answer would never leave it.
- */
-static bool is_hairpin(const struct bpflb_backend *be, const struct bpflb_packet *pkt)
-{
-	return !pkt->local_out && bpflb_addr_equal(&pkt->tuple.src.addr, &be->key.at.addr);
-}
-
-static bool is_dsr(const struct bpflb_settings *s, const struct bpflb_version *v, u8 proto)
-{
-	u8 mode = v->mode == BPFLB_SERVICE_MODE_DEFAULT ? s->mode : v->mode;
-
-	return mode == BPFLB_MODE_DSR || (mode == BPFLB_MODE_HYBRID && proto == IPPROTO_TCP);
-}
-
-static bool is_pod_here(const struct bpflb_settings *s, const struct bpflb_packet *pkt)
-{
-	return !pkt->local_out &&
-	       bpflb_settings_has_pod(s, pkt->tuple.family, &pkt->tuple.src.addr);
-}
-
-/** struct course - how a flow gets to its backend */
-struct course {
-	u8 kind;	/* enum bpflb_flow_kind */
-	u8 dispatch;	/* of DSR_OUT: enum bpflb_dispatch */
-};
-
-/* @masquerade: not for a server in this node's own network: what never leaves has no other
- * source than its client's.
- */
-static u8 kind_here(struct bpflb_net *bn, const struct bpflb_backend *be, bool masquerade)
-{
-	return masquerade && !bpflb_addr_is_own(bn->net, be->key.family, &be->key.at.addr) ?
-	       BPFLB_FLOW_SNAT : BPFLB_FLOW_LOCAL;
-}
-
-/* How DSR gets to a backend elsewhere. */
-static u8 dispatch_to(const struct bpflb_settings *s, const struct bpflb_version *v,
-		      const struct bpflb_slot *slot)
-{
-	u8 dispatch = v->dispatch == BPFLB_SERVICE_DISPATCH_DEFAULT ? s->dispatch : v->dispatch;
-
-	/* A node with bpflb would balance again what comes for the service. */
-	if (slot->where == BPFLB_WHERE_NODE && dispatch == BPFLB_DISPATCH_L2)
-		return BPFLB_DISPATCH_OPT;
-	return dispatch;
-}
-
-/* Does a machine without bpflb understand it? It hears the service's own address and port. */
-static bool is_for_plain(u8 dispatch, const struct bpflb_backend *be,
-			 const struct bpflb_packet *pkt)
-{
-	return (dispatch == BPFLB_DISPATCH_IPIP || dispatch == BPFLB_DISPATCH_L2) &&
-	       (!be->key.at.port || be->key.at.port == pkt->tuple.dst.port);
-}
-
-/* @policy: where the packet asks */
-static struct course flow_course(struct bpflb_net *bn, const struct bpflb_version *v,
-				 const struct bpflb_slot *slot, const struct bpflb_packet *pkt,
-				 u8 policy)
-{
-	const struct bpflb_settings *s = rcu_dereference(bn->settings);
-	bool all = s->masquerade == BPFLB_MASQUERADE_ALL && policy == BPFLB_POLICY_CLUSTER;
-	bool dsr = is_dsr(s, v, pkt->tuple.proto);
-	struct course snat = { BPFLB_FLOW_SNAT };
-	u8 dispatch = dispatch_to(s, v, slot);
-
-	if (is_hairpin(slot->be, pkt))
-		return snat;
-	if (slot->where == BPFLB_WHERE_HERE)
-		return (struct course){ kind_here(bn, slot->be, all && !dsr) };
-	if (slot->where == BPFLB_WHERE_PLAIN &&
-	    (is_pod_here(s, pkt) || !is_for_plain(dispatch, slot->be, pkt)))
-		return snat;
-	/* What answers a pod comes by here, whoever it is from. */
-	if (!all && is_pod_here(s, pkt))
-		return (struct course){ BPFLB_FLOW_DIRECT };
-	if (!dsr || !can_be_answered(bn, pkt))
-		return snat;
-	return (struct course){ BPFLB_FLOW_DSR_OUT, dispatch };
-}
 
 /* A port of the client's that it is unlikely to use itself at this moment. */
 static __be16 other_port(void)
@@ -181,20 +83,12 @@ static int link_flow(struct bpflb_net *bn, struct bpflb_flow *flow)
 	return -EADDRINUSE;
 }
 
-/* Its connection was made by another node, or before this module was loaded: only
- * where any node chooses the same backend at any time it may be going on.
- */
-static bool is_in_mid_life(const struct bpflb_packet *pkt)
-{
-	return pkt->tuple.proto != IPPROTO_UDP && !bpflb_packet_is_syn(pkt);
-}
-
 /* Make a flow for a packet to a service, or find the one that another processor
  * has just made. Return: why there is none.
  */
 static enum bpflb_drop_reason make_flow(struct bpflb_net *bn, struct bpflb_backend *be,
 					struct bpflb_packet *pkt,
-					struct course course, struct bpflb_match *m)
+					struct bpflb_course course, struct bpflb_match *m)
 {
 	struct bpflb_flow *flow;
 	int err;
@@ -208,7 +102,7 @@ static enum bpflb_drop_reason make_flow(struct bpflb_net *bn, struct bpflb_backe
 	/* Met in mid-life: its backend may know nothing of it and must be able
 	 * to answer with an RST or ABORT that the client believes.
 	 */
-	if (course.kind == BPFLB_FLOW_DSR_OUT && is_in_mid_life(pkt))
+	if (course.kind == BPFLB_FLOW_DSR_OUT && bpflb_packet_is_in_mid_life(pkt))
 		flow->flags |= BPFLB_FLOW_NOTE_ALWAYS;
 
 	err = link_flow(bn, flow);
@@ -241,86 +135,15 @@ static bool find_flow_with(struct bpflb_net *bn, const struct bpflb_backend *be,
 	return false;
 }
 
-/* A program of this node that asks at an address which the node has itself does so
- * from that very address; the node's own is meant.
- */
-static bool node_may_ask(struct bpflb_net *bn, const struct bpflb_sources *sources,
-			 const struct bpflb_tuple *t)
-{
-	const struct bpflb_node *node;
-
-	list_for_each_entry_rcu(node, &bn->node_list, all)
-		if (READ_ONCE(node->live) && READ_ONCE(node->self) &&
-		    node->key.family == t->family &&
-		    bpflb_sources_allow(sources, t->family, &node->key.addr))
-			return true;
-	return false;
-}
-
-/* BPFLB_FRONT_* of an address that a packet asks at. */
-static u8 front_flags(const struct bpflb_version *v, const struct bpflb_frontend *fe)
-{
-	u32 i;
-
-	for (i = 0; i < v->n_marked; i++)
-		if (v->marked[i].fe == fe)
-			return v->marked[i].flags;
-	return 0;
-}
-
-/* May the client of a packet ask the service at @fe? */
-static bool may_ask(struct bpflb_net *bn, const struct bpflb_version *v,
-		    const struct bpflb_frontend *fe, const struct bpflb_packet *pkt)
-{
-	const struct bpflb_tuple *t = &pkt->tuple;
-
-	if (!v->sources || bpflb_sources_allow(v->sources, t->family, &t->src.addr) ||
-	    front_flags(v, fe) & BPFLB_FRONT_OPEN)
-		return true;
-	return pkt->local_out && bpflb_addr_equal(&t->src.addr, &t->dst.addr) &&
-	       node_may_ask(bn, v->sources, t);
-}
-
-static u8 policy_at(const struct bpflb_version *v, const struct bpflb_frontend *fe)
-{
-	return front_flags(v, fe) & BPFLB_FRONT_INTERNAL ? v->internal_policy : v->policy;
-}
-
-/* Who asks at an external address from this node, itself or a pod, is inside already,
- * and gets all backends whatever the policy there is.
- */
-static bool is_local_only(struct bpflb_net *bn, const struct bpflb_version *v,
-			  const struct bpflb_frontend *fe, const struct bpflb_packet *pkt)
-{
-	if (!bpflb_version_has_local(v) || policy_at(v, fe) != BPFLB_POLICY_LOCAL)
-		return false;
-	return front_flags(v, fe) & BPFLB_FRONT_INTERNAL ||
-	       !(pkt->local_out || is_pod_here(rcu_dereference(bn->settings), pkt));
-}
-
-/* Whom a packet that asks at @fe may be sent to. */
-static const struct bpflb_pool *pool_at(struct bpflb_net *bn, const struct bpflb_version *v,
-					const struct bpflb_frontend *fe,
-					const struct bpflb_packet *pkt)
-{
-	return bpflb_version_pool(v, pkt->tuple.family, is_local_only(bn, v, fe, pkt) ?
-				  BPFLB_SCOPE_NODE : BPFLB_SCOPE_CLUSTER);
-}
-
-/* Return: NULL if all are full. What is met in mid-life has one backend and no other. */
+/* Return: NULL if all are full. */
 static const struct bpflb_slot *choose(struct bpflb_net *bn, struct bpflb_service *svc,
 				       const struct bpflb_version *v,
 				       const struct bpflb_pool *pool,
 				       const struct bpflb_packet *pkt)
 {
-	const struct bpflb_slot *slot;
-
 	if (v->affinity)
 		return bpflb_affinity_choose(bn, svc, v, pool, &pkt->tuple);
-	slot = bpflb_choose(v, pool, &pkt->tuple);
-	if (!is_in_mid_life(pkt))
-		return bpflb_with_room(pool, slot);
-	return bpflb_backend_is_full(slot->be) ? NULL : slot;
+	return bpflb_give_way(v, pool, bpflb_choose(v, pool, &pkt->tuple), pkt);
 }
 
 /* @policy: where the packet asks */
@@ -330,7 +153,7 @@ static unsigned int begin_flow(struct bpflb_net *bn, const struct bpflb_version 
 {
 	struct bpflb_match m = {};
 	enum bpflb_drop_reason reason = make_flow(bn, slot->be, pkt,
-						  flow_course(bn, v, slot, pkt, policy), &m);
+						  bpflb_course_of(bn, v, slot, pkt, policy), &m);
 
 	if (reason != BPFLB_NO_DROP)
 		return bpflb_drop(bn, slot->be->key.svc, skb, reason);
@@ -357,9 +180,23 @@ static unsigned int balance_datagram(struct bpflb_net *bn, struct bpflb_service 
 		if (find_flow_with(bn, slot->be, pkt, &m))
 			return bpflb_translate_dst(skb, pkt, &m);
 	}
-	if (!slot || is_full(svc))
+	if (!slot || bpflb_service_is_full(svc))
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_FLOWS_MAX);
 	return begin_flow(bn, v, slot, skb, pkt, policy);
+}
+
+/* Some are told. */
+static unsigned int refuse(struct bpflb_net *bn, struct bpflb_service *svc, struct sk_buff *skb,
+			   struct bpflb_packet *pkt, enum bpflb_drop_reason reason)
+{
+	switch (reason) {
+	case BPFLB_DROP_NO_FLOW:
+		return bpflb_reject_lost(bn, svc, skb, pkt);
+	case BPFLB_DROP_NO_BACKEND:
+		return bpflb_reject_no_backend(bn, svc, skb, pkt);
+	default:
+		return bpflb_drop(bn, svc, skb, reason);
+	}
 }
 
 /**
@@ -377,28 +214,21 @@ unsigned int bpflb_balance(struct bpflb_net *bn, struct bpflb_frontend *fe, stru
 {
 	struct bpflb_service *svc = rcu_dereference(fe->service);
 	const struct bpflb_version *v = svc ? rcu_dereference(svc->version) : NULL;
+	enum bpflb_drop_reason reason;
 	const struct bpflb_slot *slot;
 	const struct bpflb_pool *pool;
 
 	if (!v)
 		return NF_ACCEPT;
-	if (!may_ask(bn, v, fe, pkt))
-		return bpflb_drop(bn, svc, skb, BPFLB_DROP_SOURCE);
-	if (pkt->tcp_flags & BPFLB_TCP_RST)
-		return bpflb_reject_lost(bn, svc, skb, pkt);
-	if (!bpflb_version_pool(v, pkt->tuple.family, BPFLB_SCOPE_CLUSTER)->n)
-		return bpflb_reject_no_backend(bn, svc, skb, pkt);
-	pool = pool_at(bn, v, fe, pkt);
-	if (!pool->n)
-		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NO_LOCAL_BACKEND);
-	if (is_in_mid_life(pkt) && !bpflb_version_is_deterministic(v, pool))
-		return bpflb_reject_lost(bn, svc, skb, pkt);
+	reason = bpflb_ask(bn, v, fe, pkt, &pool);
+	if (reason != BPFLB_NO_DROP)
+		return refuse(bn, svc, skb, pkt, reason);
 	if (v->one_packet)
-		return balance_datagram(bn, svc, v, pool, skb, pkt, policy_at(v, fe));
-	slot = is_full(svc) ? NULL : choose(bn, svc, v, pool, pkt);
+		return balance_datagram(bn, svc, v, pool, skb, pkt, bpflb_policy_at(v, fe));
+	slot = bpflb_service_is_full(svc) ? NULL : choose(bn, svc, v, pool, pkt);
 	if (!slot)
 		return bpflb_drop(bn, svc, skb, BPFLB_DROP_FLOWS_MAX);
-	return begin_flow(bn, v, slot, skb, pkt, policy_at(v, fe));
+	return begin_flow(bn, v, slot, skb, pkt, bpflb_policy_at(v, fe));
 }
 
 /* Whom a client of the service has, by a packet of its that no flow tells of: what any node
@@ -434,11 +264,11 @@ struct bpflb_backend *bpflb_balance_tell(struct bpflb_net *bn, const struct bpfl
 	const struct bpflb_version *v = svc ? rcu_dereference(svc->version) : NULL;
 	const struct bpflb_slot *slot;
 
-	if (!v || !may_ask(bn, v, fe, pkt))
+	if (!v || !bpflb_may_ask(bn, v, fe, pkt))
 		return NULL;
-	slot = tell(bn, svc, v, pool_at(bn, v, fe, pkt), &pkt->tuple);
+	slot = tell(bn, svc, v, bpflb_pool_at(bn, v, fe, pkt), &pkt->tuple);
 	if (!slot || slot->where == BPFLB_WHERE_PLAIN ||
-	    flow_course(bn, v, slot, pkt, policy_at(v, fe)).kind == BPFLB_FLOW_SNAT)
+	    bpflb_course_of(bn, v, slot, pkt, bpflb_policy_at(v, fe)).kind == BPFLB_FLOW_SNAT)
 		return NULL;
 	return slot->be;
 }
@@ -457,7 +287,7 @@ unsigned int bpflb_balance_noted(struct bpflb_net *bn, struct sk_buff *skb,
 				 struct bpflb_packet *asked, struct bpflb_backend *be,
 				 struct bpflb_match *m)
 {
-	const struct course course = { BPFLB_FLOW_DSR_IN };
+	const struct bpflb_course course = { BPFLB_FLOW_DSR_IN };
 	enum bpflb_drop_reason reason = make_flow(bn, be, asked, course, m);
 
 	return reason == BPFLB_NO_DROP ? NF_ACCEPT : bpflb_drop(bn, be->key.svc, skb, reason);

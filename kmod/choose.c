@@ -7,6 +7,7 @@
 #include "backend.h"
 #include "choose.h"
 #include "maglev.h"
+#include "packet.h"
 #include "sched.h"
 #include "version.h"
 
@@ -36,15 +37,25 @@ static u32 at_random(const struct bpflb_pool *pool)
 	return bpflb_sched_at(pool->sum, pool->n, random64());
 }
 
+/* Whose turn it is: that of a place on the line of all weights, or in a round. */
+static u32 whose_turn(const struct bpflb_pool *pool, u64 turn)
+{
+	if (!pool->table)
+		return bpflb_sched_at(pool->sum, pool->n, turn);
+	div64_u64_rem(turn, pool->table_size, &turn);
+	return pool->table[turn];
+}
+
 static u32 round_robin(const struct bpflb_pool *pool)
 {
-	u64 turn;
+	return whose_turn(pool, pool->table ? atomic64_inc_return(pool->turn) :
+					      atomic64_fetch_add(pool->step, pool->turn));
+}
 
-	if (!pool->table)
-		return bpflb_sched_at(pool->sum, pool->n,
-				      atomic64_fetch_add(pool->step, pool->turn));
-	div64_u64_rem(atomic64_inc_return(pool->turn), pool->table_size, &turn);
-	return pool->table[turn];
+/* As the next round_robin(), if nobody is faster. */
+static u32 next_in_turn(const struct bpflb_pool *pool)
+{
+	return whose_turn(pool, atomic64_read(pool->turn) + !!pool->table);
 }
 
 static u64 weight_of(const struct bpflb_pool *pool, u32 i)
@@ -52,13 +63,19 @@ static u64 weight_of(const struct bpflb_pool *pool, u32 i)
 	return i ? pool->sum[i] - pool->sum[i - 1] : pool->sum[i];
 }
 
-/* The one that has the fewest flows for its weight. Of many backends the best of some
- * drawn at random comes close to that, at a cost that does not grow with them.
- */
-static u32 least_connections(const struct bpflb_pool *pool)
+static bool is_exact(const struct bpflb_pool *pool)
 {
-	bool exact = pool->n <= LEAST_EXACT;
-	u32 begin = at_random(pool), best = begin, i, j;
+	return pool->n <= LEAST_EXACT;
+}
+
+/* The one that has the fewest flows for its weight, the first of several from @begin on. Of
+ * many backends the best of some drawn at random comes close to that, at a cost that does not
+ * grow with them.
+ */
+static u32 least_connections(const struct bpflb_pool *pool, u32 begin)
+{
+	bool exact = is_exact(pool);
+	u32 best = begin, i, j;
 
 	for (j = 1; j < (exact ? pool->n : LEAST_DRAWN); j++) {
 		i = exact ? (begin + j) % pool->n : at_random(pool);
@@ -92,7 +109,7 @@ const struct bpflb_slot *bpflb_choose(const struct bpflb_version *v,
 	case BPFLB_SCHEDULER_RR:
 		return &pool->slot[round_robin(pool)];
 	case BPFLB_SCHEDULER_LC:
-		return &pool->slot[least_connections(pool)];
+		return &pool->slot[least_connections(pool, at_random(pool))];
 	case BPFLB_SCHEDULER_MAGLEV:
 		return &pool->slot[by_tuple(pool, t, v->affinity)];
 	default:
@@ -121,4 +138,100 @@ const struct bpflb_slot *bpflb_with_room(const struct bpflb_pool *pool,
 			return slot;
 	}
 	return NULL;
+}
+
+/**
+ * bpflb_give_way() - whom a packet is sent to, if who was chosen for it may be full
+ * @v: what it sees of the service
+ * @pool: whom it may be sent to
+ * @chosen: one of them
+ * @pkt: the packet
+ *
+ * What is met in mid-life has one backend and no other, but where affinity remembers it.
+ *
+ * Context: RCU. Return: NULL if all are full.
+ */
+const struct bpflb_slot *bpflb_give_way(const struct bpflb_version *v,
+					const struct bpflb_pool *pool,
+					const struct bpflb_slot *chosen,
+					const struct bpflb_packet *pkt)
+{
+	if (v->affinity || !bpflb_packet_is_in_mid_life(pkt))
+		return bpflb_with_room(pool, chosen);
+	return bpflb_backend_is_full(chosen->be) ? NULL : chosen;
+}
+
+/* How much of the line of all weights leads to a slot, where what is full gives way to the
+ * next.
+ */
+static u64 share_by_weight(const struct bpflb_pool *pool, u32 slot)
+{
+	u64 share = weight_of(pool, slot);
+	u32 i, j;
+
+	for (j = 1; j < pool->n; j++) {
+		i = (slot + pool->n - j) % pool->n;
+		if (!bpflb_backend_is_full(pool->slot[i].be))
+			break;
+		share += weight_of(pool, i);
+	}
+	return share;
+}
+
+static u64 share_of_least(const struct bpflb_pool *pool, u32 slot)
+{
+	const struct bpflb_slot *got;
+	u64 share = 0;
+	u32 begin;
+
+	for (begin = 0; begin < pool->n; begin++) {
+		got = bpflb_with_room(pool, &pool->slot[least_connections(pool, begin)]);
+		if (got == &pool->slot[slot])
+			share += weight_of(pool, begin);
+	}
+	return share;
+}
+
+/**
+ * bpflb_choose_share() - of all new flows, how many a backend would get
+ * @v: what a packet sees of the service
+ * @pool: whom it may be sent to, at least one
+ * @slot: one of them
+ *
+ * Of random and round robin that is its weight's part, and with it what those have that
+ * are full and come right before it. Of least connections it is for the very next flow,
+ * but where there are so many that some are drawn: then by weight.
+ *
+ * Context: RCU. Return: millionths.
+ */
+u32 bpflb_choose_share(const struct bpflb_version *v, const struct bpflb_pool *pool,
+		       const struct bpflb_slot *slot)
+{
+	u32 i = slot - pool->slot;
+	u64 share;
+
+	if (bpflb_backend_is_full(slot->be))
+		return 0;
+	share = v->scheduler == BPFLB_SCHEDULER_LC && is_exact(pool) ? share_of_least(pool, i) :
+								       share_by_weight(pool, i);
+	return div64_u64(share * 1000000, pool->sum[pool->n - 1]);
+}
+
+/**
+ * bpflb_choose_tell() - the backend that bpflb_choose() would return now
+ * @v: what the packet sees of the service
+ * @pool: whom it may be sent to, at least one
+ * @t: the packet's tuple, as the client has sent it
+ *
+ * Context: RCU. Return: NULL where that is up to chance.
+ */
+const struct bpflb_slot *bpflb_choose_tell(const struct bpflb_version *v,
+					   const struct bpflb_pool *pool,
+					   const struct bpflb_tuple *t)
+{
+	if (pool->n == 1)
+		return pool->slot;
+	if (v->scheduler == BPFLB_SCHEDULER_MAGLEV)
+		return bpflb_choose(v, pool, t);
+	return v->scheduler == BPFLB_SCHEDULER_RR ? &pool->slot[next_in_turn(pool)] : NULL;
 }

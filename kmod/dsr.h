@@ -8,7 +8,24 @@
 
 struct bpflb_net;
 
+/**
+ * struct bpflb_dsr_path - what a packet of a flow finds on its way to the backend
+ * @head: bytes that its note, or its tunnel, adds
+ * @family: of the tunnel; 0: there is none
+ * @end: where the tunnel ends
+ * @dst: the route, a reference; NULL if there is none
+ */
+struct bpflb_dsr_path {
+	u32 head;
+	u8 family;
+	union nf_inet_addr end;
+	struct dst_entry *dst;
+};
+
 /* dsr_send.c */
+enum bpflb_drop_reason bpflb_dsr_tell(const struct bpflb_flow *flow, const struct sk_buff *skb,
+				      const struct bpflb_packet *pkt,
+				      struct bpflb_dsr_path *path);
 u32 bpflb_dsr_head(const struct bpflb_flow *flow);
 unsigned int bpflb_dsr_send(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt,
 			    const struct bpflb_flow *flow);

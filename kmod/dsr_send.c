@@ -304,6 +304,16 @@ static bool is_on_link(const struct dst_entry *dst, u8 family)
 	return !container_of(dst, const struct rtable, dst)->rt_uses_gateway;
 }
 
+/* The route of dispatch "l2", by the one that leads to the backend. Return: a reference, or NULL. */
+static struct dst_entry *route_l2(struct bpflb_net *bn, const struct sk_buff *skb,
+				  const struct bpflb_flow *flow)
+{
+	const struct way_out to = way_to_backend(flow, FLOWI_FLAG_KNOWN_NH);
+	union nf_inet_addr src;
+
+	return is_on_link(skb_dst(skb), to.family) ? route(bn, skb, &to, &src) : NULL;
+}
+
 /* Dispatch "l2": by the route to the backend, which it has come by so far, but as one that
  * has the backend for a gateway, since the packet is for the service by now. Such a route is
  * for one packet; bypass keeps the other one. @m: NULL for an ICMP error
@@ -311,11 +321,8 @@ static bool is_on_link(const struct dst_entry *dst, u8 family)
 static unsigned int leave_by_l2(struct bpflb_net *bn, struct sk_buff *skb,
 				const struct bpflb_flow *flow, const struct bpflb_match *m)
 {
-	const struct way_out to = way_to_backend(flow, FLOWI_FLAG_KNOWN_NH);
-	struct dst_entry *dst, *mid = skb_dst(skb);
-	union nf_inet_addr src;
+	struct dst_entry *dst = route_l2(bn, skb, flow), *mid = skb_dst(skb);
 
-	dst = is_on_link(mid, to.family) ? route(bn, skb, &to, &src) : NULL;
 	if (!dst)
 		return bpflb_drop(bn, flow->be->key.svc, skb, BPFLB_DROP_DISPATCH_ROUTE);
 	if (m)
@@ -457,4 +464,54 @@ unsigned int bpflb_dsr_leave_error(struct bpflb_net *bn, struct sk_buff *skb,
 	if (flow->dispatch == BPFLB_DISPATCH_L2)
 		return leave_by_l2(bn, skb, flow, NULL);
 	return leave_by_tunnel(bn, skb, NULL, flow, NULL);
+}
+
+static enum bpflb_drop_reason tell_tunnel(const struct bpflb_flow *flow, const struct sk_buff *skb,
+					  bool noted, struct bpflb_dsr_path *path)
+{
+	union nf_inet_addr src;
+	struct bpflb_tunnel t;
+	struct way_out to;
+
+	if (!bpflb_tunnel_of(flow, noted, &t))
+		return BPFLB_DROP_DISPATCH_ROUTE;
+	to = way_of_tunnel(&t);
+	path->head = bpflb_tunnel_len(&t);
+	path->family = t.family;
+	path->end = t.dst;
+	path->dst = route(flow->bn, skb, &to, &src);
+	return path->dst ? BPFLB_NO_DROP : BPFLB_DROP_DISPATCH_ROUTE;
+}
+
+/**
+ * bpflb_dsr_tell() - what a packet of a flow would find on its way
+ * @flow: of kind DSR_OUT, which need not be in the table
+ * @skb: the packet, client -> backend, routed
+ * @pkt: what it is
+ * @path: the result; its route is to be given back
+ *
+ * Nothing is sent. Whether the packet would be too large is for the caller to see.
+ *
+ * Context: RCU, bottom halves off. Return: BPFLB_NO_DROP, or why it would be dropped.
+ */
+enum bpflb_drop_reason bpflb_dsr_tell(const struct bpflb_flow *flow, const struct sk_buff *skb,
+				      const struct bpflb_packet *pkt,
+				      struct bpflb_dsr_path *path)
+{
+	const struct way_out to = way_to_backend(flow, 0);
+	bool noted = needs_note(pkt, flow);
+	union nf_inet_addr src;
+
+	*path = (struct bpflb_dsr_path){};
+	switch (flow->dispatch) {
+	case BPFLB_DISPATCH_OPT:
+		path->head = noted ? bpflb_note_len(pkt->tuple.family) : 0;
+		path->dst = route(flow->bn, skb, &to, &src);
+		return BPFLB_NO_DROP;
+	case BPFLB_DISPATCH_L2:
+		path->dst = route_l2(flow->bn, skb, flow);
+		return path->dst ? BPFLB_NO_DROP : BPFLB_DROP_DISPATCH_ROUTE;
+	default:
+		return tell_tunnel(flow, skb, noted, path);
+	}
 }

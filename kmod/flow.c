@@ -63,6 +63,36 @@ static u8 first_state(u8 proto)
 }
 
 /**
+ * bpflb_flow_set() - what a client's packet and its backend say of a flow
+ * @flow: zeroed, and of the family's size
+ * @bn: namespace
+ * @be: backend
+ * @pkt: the client's packet, its tuple still client -> service, and its hash
+ * @kind: enum bpflb_flow_kind
+ *
+ * Context: RCU. No reference is taken: by itself that is a flow to look at.
+ */
+void bpflb_flow_set(struct bpflb_flow *flow, struct bpflb_net *bn, struct bpflb_backend *be,
+		    const struct bpflb_packet *pkt, u8 kind)
+{
+	flow->be = be;
+	flow->bn = bn;
+	flow->ns_proto = bpflb_ns_proto(bn->id, pkt->tuple.family == NFPROTO_IPV6,
+					pkt->tuple.proto);
+	flow->hash[BPFLB_KEY_ORIG] = pkt->hash;
+	flow->kind = kind;
+	bpflb_flow_set_addr(flow, BPFLB_ADDR_CLIENT, &pkt->tuple.src.addr);
+	bpflb_flow_set_addr(flow, BPFLB_ADDR_SERVICE, &pkt->tuple.dst.addr);
+	bpflb_flow_set_addr(flow, BPFLB_ADDR_BACKEND, &be->key.at.addr);
+	flow->cport = pkt->tuple.src.port;
+	flow->mport = pkt->tuple.src.port;
+	flow->vport = pkt->tuple.dst.port;
+	flow->bport = be->key.at.port ?: pkt->tuple.dst.port;
+	flow->seen = jiffies;
+	flow->state = first_state(pkt->tuple.proto);
+}
+
+/**
  * bpflb_flow_alloc() - make a flow for a client's packet
  * @bn: namespace
  * @be: backend; a reference is taken
@@ -85,25 +115,12 @@ struct bpflb_flow *bpflb_flow_alloc(struct bpflb_net *bn, struct bpflb_backend *
 		bpflb_backend_put(be);
 		return NULL;
 	}
-	flow->be = be;
-	flow->bn = bn;
+	bpflb_flow_set(flow, bn, be, pkt, kind);
 	if (kind != BPFLB_FLOW_DSR_IN && READ_ONCE(be->key.svc->flows_max)) {
 		flow->flags = BPFLB_FLOW_COUNTED;
 		atomic_inc(&be->key.svc->flows);
 	}
 	flow->counters = bpflb_counters_get(&be->counters);
-	flow->ns_proto = bpflb_ns_proto(bn->id, ipv6, pkt->tuple.proto);
-	flow->hash[BPFLB_KEY_ORIG] = pkt->hash;
-	flow->kind = kind;
-	bpflb_flow_set_addr(flow, BPFLB_ADDR_CLIENT, &pkt->tuple.src.addr);
-	bpflb_flow_set_addr(flow, BPFLB_ADDR_SERVICE, &pkt->tuple.dst.addr);
-	bpflb_flow_set_addr(flow, BPFLB_ADDR_BACKEND, &be->key.at.addr);
-	flow->cport = pkt->tuple.src.port;
-	flow->mport = pkt->tuple.src.port;
-	flow->vport = pkt->tuple.dst.port;
-	flow->bport = be->key.at.port ?: pkt->tuple.dst.port;
-	flow->seen = jiffies;
-	flow->state = first_state(pkt->tuple.proto);
 	return flow;
 }
 
@@ -274,6 +291,19 @@ static u32 room_buckets(u32 flows_max)
 }
 
 /**
+ * bpflb_flow_is_crowded() - has the namespace all the flows that it may have?
+ * @bn: namespace
+ *
+ * Then a new one takes another one's place, if it can.
+ *
+ * Context: RCU.
+ */
+bool bpflb_flow_is_crowded(struct bpflb_net *bn)
+{
+	return percpu_counter_compare(&bn->flows, rcu_dereference(bn->settings)->flows_max) >= 0;
+}
+
+/**
  * bpflb_flow_make_room() - may the namespace have one more flow?
  * @bn: namespace
  *
@@ -288,7 +318,7 @@ bool bpflb_flow_make_room(struct bpflb_net *bn)
 	u32 max = rcu_dereference(bn->settings)->flows_max;
 	u32 cursor, n;
 
-	if (percpu_counter_compare(&bn->flows, max) < 0)
+	if (!bpflb_flow_is_crowded(bn))
 		return true;
 	cursor = get_random_u32();
 	for (n = room_buckets(max); n; n--)

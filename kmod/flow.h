@@ -236,11 +236,14 @@ void bpflb_flow_set_addr(struct bpflb_flow *flow, unsigned int which,
 			 const union nf_inet_addr *addr);
 int bpflb_flow_init(void);
 void bpflb_flow_exit(void);
+void bpflb_flow_set(struct bpflb_flow *flow, struct bpflb_net *bn, struct bpflb_backend *be,
+		    const struct bpflb_packet *pkt, u8 kind);
 struct bpflb_flow *bpflb_flow_alloc(struct bpflb_net *bn, struct bpflb_backend *be,
 				    const struct bpflb_packet *pkt, u8 kind);
 void bpflb_flow_free_unlinked(struct bpflb_flow *flow);
 void bpflb_flow_announce(struct bpflb_flow *flow);
 void bpflb_flow_kill(struct bpflb_flow *flow);
+bool bpflb_flow_is_crowded(struct bpflb_net *bn);
 bool bpflb_flow_make_room(struct bpflb_net *bn);
 u8 bpflb_state_proto(u8 state);
 u32 bpflb_flow_timeout(const struct bpflb_flow *flow);

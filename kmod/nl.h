@@ -12,6 +12,7 @@
 
 struct bpflb_backend;
 struct bpflb_flow;
+struct bpflb_frontend_key;
 struct bpflb_net;
 struct bpflb_node;
 struct bpflb_prefix;
@@ -90,6 +91,8 @@ int bpflb_nl_service_del(struct sk_buff *skb, struct genl_info *info);
 int bpflb_nl_service_get(struct sk_buff *skb, struct genl_info *info);
 int bpflb_nl_service_dump_start(struct netlink_callback *cb);
 int bpflb_nl_service_dump(struct sk_buff *skb, struct netlink_callback *cb);
+int bpflb_nl_put_frontend(struct sk_buff *msg, int attr, const struct bpflb_frontend_key *key,
+			  u8 flags);
 void bpflb_nl_service_event(const struct bpflb_service *svc, u8 cmd);
 struct bpflb_service *bpflb_nl_find_service(struct bpflb_net *bn, const struct nlattr *name,
 					    bool next, struct netlink_ext_ack *extack);
@@ -113,6 +116,7 @@ void bpflb_nl_node_event(struct bpflb_net *bn, const struct bpflb_node *node, u8
 
 /* nl_flow.c */
 extern const struct nla_policy bpflb_nl_flow_policy[BPFLB_FLOW_A_MAX + 1];
+int bpflb_nl_put_flow(struct sk_buff *msg, const struct bpflb_flow *flow);
 int bpflb_nl_flow_del(struct sk_buff *skb, struct genl_info *info);
 int bpflb_nl_flow_dump(struct sk_buff *skb, struct netlink_callback *cb);
 void bpflb_nl_flow_event(const struct bpflb_flow *flow, u8 cmd);
@@ -126,6 +130,10 @@ int bpflb_nl_flow_add(struct sk_buff *skb, struct genl_info *info);
 extern const struct nla_policy bpflb_nl_affinity_policy[BPFLB_AFFINITY_A_MAX + 1];
 int bpflb_nl_affinity_add(struct sk_buff *skb, struct genl_info *info);
 int bpflb_nl_affinity_dump(struct sk_buff *skb, struct netlink_callback *cb);
+
+/* nl_explain.c */
+extern const struct nla_policy bpflb_nl_explain_policy[BPFLB_EXPLAIN_A_MAX + 1];
+int bpflb_nl_explain(struct sk_buff *skb, struct netlink_callback *cb);
 
 /* nl_stats.c */
 int bpflb_nl_status_get(struct sk_buff *skb, struct genl_info *info);

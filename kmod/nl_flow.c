@@ -99,15 +99,17 @@ static int put_rest(struct sk_buff *msg, const struct bpflb_flow *flow)
 	return closed ? nla_put_u8(msg, BPFLB_FLOW_A_CLOSED, closed) : 0;
 }
 
-static int flow_fill(struct sk_buff *msg, const struct bpflb_nl_head *head, struct bpflb_net *bn,
-		     const void *object)
+/**
+ * bpflb_nl_put_flow() - write what is told of a flow
+ * @msg: the message
+ * @flow: the flow
+ *
+ * Context: RCU. Return: 0 or -EMSGSIZE.
+ */
+int bpflb_nl_put_flow(struct sk_buff *msg, const struct bpflb_flow *flow)
 {
-	const struct bpflb_flow *flow = object;
 	u32 timeout = bpflb_flow_timeout(flow), idle = bpflb_flow_idle(flow);
-	void *hdr = bpflb_nl_begin(msg, head);
 
-	if (!hdr)
-		return -EMSGSIZE;
 	if (nla_put_string(msg, BPFLB_FLOW_A_SERVICE, flow->be->key.svc->key.name) ||
 	    nla_put_u8(msg, BPFLB_FLOW_A_PROTO, bpflb_flow_proto(flow)) ||
 	    nla_put_u8(msg, BPFLB_FLOW_A_KIND, flow->kind) ||
@@ -122,7 +124,19 @@ static int flow_fill(struct sk_buff *msg, const struct bpflb_nl_head *head, stru
 	    put_rest(msg, flow) ||
 	    nla_put_u8(msg, BPFLB_FLOW_A_BYPASS, bypass_of(flow)) ||
 	    nla_put_u32(msg, BPFLB_FLOW_A_IDLE, idle / HZ) ||
-	    nla_put_u32(msg, BPFLB_FLOW_A_EXPIRES, idle < timeout ? (timeout - idle) / HZ : 0)) {
+	    nla_put_u32(msg, BPFLB_FLOW_A_EXPIRES, idle < timeout ? (timeout - idle) / HZ : 0))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int flow_fill(struct sk_buff *msg, const struct bpflb_nl_head *head, struct bpflb_net *bn,
+		     const void *object)
+{
+	void *hdr = bpflb_nl_begin(msg, head);
+
+	if (!hdr)
+		return -EMSGSIZE;
+	if (bpflb_nl_put_flow(msg, object)) {
 		genlmsg_cancel(msg, hdr);
 		return -EMSGSIZE;
 	}

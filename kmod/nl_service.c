@@ -393,27 +393,41 @@ int bpflb_nl_service_del(struct sk_buff *skb, struct genl_info *info)
 	return bpflb_nl_write(info, service_del);
 }
 
+/**
+ * bpflb_nl_put_frontend() - write the nest of one address of a service
+ * @msg: the message
+ * @attr: the nest's attribute
+ * @key: the address
+ * @flags: BPFLB_FRONT_*
+ *
+ * Return: 0 or -EMSGSIZE.
+ */
+int bpflb_nl_put_frontend(struct sk_buff *msg, int attr, const struct bpflb_frontend_key *key,
+			  u8 flags)
+{
+	struct nlattr *nest = nla_nest_start(msg, attr);
+
+	if (!nest || (bpflb_frontend_has_addr(key) &&
+		      bpflb_nl_put_addr(msg, BPFLB_FRONTEND_A_ADDR, key->family,
+					&key->at.addr)) ||
+	    nla_put_be16(msg, BPFLB_FRONTEND_A_PORT, key->at.port) ||
+	    (key->last && nla_put_be16(msg, BPFLB_FRONTEND_A_LAST_PORT, key->last)) ||
+	    (flags & BPFLB_FRONT_OPEN && nla_put_flag(msg, BPFLB_FRONTEND_A_OPEN)) ||
+	    (flags & BPFLB_FRONT_INTERNAL && nla_put_flag(msg, BPFLB_FRONTEND_A_INTERNAL)))
+		return -EMSGSIZE;
+	nla_nest_end(msg, nest);
+	return 0;
+}
+
 static int put_frontends(struct sk_buff *msg, const struct bpflb_frontends *fes)
 {
+	int err = 0;
 	u32 i;
 
-	for (i = 0; fes && i < fes->n; i++) {
-		const struct bpflb_frontend_key *key = &fes->front[i].fe->key;
-		struct nlattr *nest = nla_nest_start(msg, BPFLB_SERVICE_A_FRONTEND);
-
-		if (!nest || (bpflb_frontend_has_addr(key) &&
-			      bpflb_nl_put_addr(msg, BPFLB_FRONTEND_A_ADDR, key->family,
-						&key->at.addr)) ||
-		    nla_put_be16(msg, BPFLB_FRONTEND_A_PORT, key->at.port) ||
-		    (key->last && nla_put_be16(msg, BPFLB_FRONTEND_A_LAST_PORT, key->last)) ||
-		    (fes->front[i].flags & BPFLB_FRONT_OPEN &&
-		     nla_put_flag(msg, BPFLB_FRONTEND_A_OPEN)) ||
-		    (fes->front[i].flags & BPFLB_FRONT_INTERNAL &&
-		     nla_put_flag(msg, BPFLB_FRONTEND_A_INTERNAL)))
-			return -EMSGSIZE;
-		nla_nest_end(msg, nest);
-	}
-	return 0;
+	for (i = 0; fes && i < fes->n && !err; i++)
+		err = bpflb_nl_put_frontend(msg, BPFLB_SERVICE_A_FRONTEND, &fes->front[i].fe->key,
+					    fes->front[i].flags);
+	return err;
 }
 
 static int put_sources(struct sk_buff *msg, const struct bpflb_sources *sources)

@@ -52,6 +52,18 @@ static inline bool bpflb_packet_is_syn(const struct bpflb_packet *pkt)
 	return (pkt->tcp_flags & (BPFLB_TCP_SYN | BPFLB_TCP_ACK | BPFLB_TCP_RST)) == BPFLB_TCP_SYN;
 }
 
+/**
+ * bpflb_packet_is_in_mid_life() - is it none that begins a connection?
+ * @pkt: the packet, of no flow
+ *
+ * That was made by another node, or before this module was loaded: only where any node
+ * chooses the same backend at any time it may be going on.
+ */
+static inline bool bpflb_packet_is_in_mid_life(const struct bpflb_packet *pkt)
+{
+	return pkt->tuple.proto != IPPROTO_UDP && !bpflb_packet_is_syn(pkt);
+}
+
 bool bpflb_packet_parse4(const struct sk_buff *skb, struct bpflb_packet *pkt);
 bool bpflb_packet_parse6(const struct sk_buff *skb, struct bpflb_packet *pkt);
 

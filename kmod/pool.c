@@ -20,11 +20,24 @@ static enum bpflb_where backend_where(const struct bpflb_backend *be)
 	return be->next.node ? BPFLB_WHERE_NODE : BPFLB_WHERE_PLAIN;
 }
 
+/* @state: of those that may be chosen; @here: is it on this node? */
+static enum bpflb_unfit unfit(const struct bpflb_backend *be, const struct bpflb_backend_conf *conf,
+			      bool here, u8 family, enum bpflb_scope scope, u8 state)
+{
+	if (be->key.family != family)
+		return BPFLB_UNFIT_FAMILY;
+	if (conf->state != state)
+		return BPFLB_UNFIT_STATE;
+	if (!conf->weight)
+		return BPFLB_UNFIT_WEIGHT;
+	return scope == BPFLB_SCOPE_NODE && !here ? BPFLB_UNFIT_ELSEWHERE : BPFLB_FIT;
+}
+
 static bool may_be_chosen(const struct bpflb_backend *be, u8 family, enum bpflb_scope scope,
 			  u8 state)
 {
-	return be->next_live && be->next.weight && be->next.state == state &&
-	       be->key.family == family && (scope == BPFLB_SCOPE_CLUSTER || be->next_here);
+	return be->next_live &&
+	       unfit(be, &be->next, be->next_here, family, scope, state) == BPFLB_FIT;
 }
 
 /* How many, and what divides all of their weights. */
@@ -189,6 +202,45 @@ int bpflb_pool_build(struct bpflb_pool *pool, const struct bpflb_service *svc, u
 	if (svc->next.scheduler == BPFLB_SCHEDULER_MAGLEV)
 		return make_maglev(pool, svc->bn, svc->next.table_size, extack);
 	return 0;
+}
+
+/**
+ * bpflb_pool_unfit() - why a backend is none of those to choose from
+ * @pool: those
+ * @be: a live backend of the pool's service
+ * @family: of the pool
+ * @scope: of the pool
+ *
+ * Context: process, bpflb_net.lock. Return: BPFLB_FIT if it is one; it may be full.
+ */
+enum bpflb_unfit bpflb_pool_unfit(const struct bpflb_pool *pool, const struct bpflb_backend *be,
+				  u8 family, enum bpflb_scope scope)
+{
+	u8 state = pool->n ? pool->slot[0].be->cur.state : BPFLB_BACKEND_ACTIVE;
+
+	return unfit(be, &be->cur, be->here, family, scope, state);
+}
+
+/**
+ * bpflb_pool_find() - the slot of a backend
+ * @pool: backends
+ * @id: the backend's number
+ *
+ * Context: RCU. Return: NULL if it is not among them.
+ */
+const struct bpflb_slot *bpflb_pool_find(const struct bpflb_pool *pool, u32 id)
+{
+	u32 lo = 0, hi = pool->n;
+
+	while (lo < hi) {
+		u32 middle = lo + (hi - lo) / 2;
+
+		if (pool->slot[middle].be->id < id)
+			lo = middle + 1;
+		else
+			hi = middle;
+	}
+	return lo < pool->n && pool->slot[lo].be->id == id ? &pool->slot[lo] : NULL;
 }
 
 /** bpflb_pool_is_here() - are all of a pool's backends on this node? */

@@ -4,6 +4,7 @@
 #define _BPFLB_POOL_H
 
 #include <linux/atomic.h>
+#include <linux/bpflb.h>
 #include <linux/types.h>
 
 struct bpflb_backend;
@@ -58,10 +59,15 @@ enum bpflb_scope {
 	BPFLB_SCOPES,
 };
 
+/* The packet path */
+const struct bpflb_slot *bpflb_pool_find(const struct bpflb_pool *pool, u32 id);
+
 /* The control plane; all with bpflb_net.lock held */
 unsigned long bpflb_pool_tables_max(void);
 int bpflb_pool_build(struct bpflb_pool *pool, const struct bpflb_service *svc, u8 family,
 		     enum bpflb_scope scope, struct netlink_ext_ack *extack);
+enum bpflb_unfit bpflb_pool_unfit(const struct bpflb_pool *pool, const struct bpflb_backend *be,
+				  u8 family, enum bpflb_scope scope);
 bool bpflb_pool_is_here(const struct bpflb_pool *pool);
 size_t bpflb_pool_table_bytes(const struct bpflb_pool *pool);
 void bpflb_pool_free(struct bpflb_pool *pool);

@@ -99,6 +99,14 @@ struct bpflb_service {
 
 extern const struct rhashtable_params bpflb_service_params;
 
+/* Has it all the flows that it may have? */
+static inline bool bpflb_service_is_full(const struct bpflb_service *svc)
+{
+	u32 max = READ_ONCE(svc->flows_max);
+
+	return unlikely(max) && atomic_read(&svc->flows) >= max;
+}
+
 void bpflb_service_put(struct bpflb_service *svc);
 
 /* The control plane; all with bpflb_net.lock held */

@@ -193,16 +193,36 @@ static bool host_has_socket(struct net *net, const struct snat_pool *pool, u16 p
 				htons(port), oif);
 }
 
-static bool take_port(struct net *net, struct snat_pool *pool, u16 port,
-		      const struct net_device *out)
-{
-	unsigned long *chunk = pool_chunk(pool, port);
+/**
+ * struct port_hunt - somebody wants a port
+ * @net: namespace
+ * @pool: those taken; where one is only looked for it may be one that nobody has
+ * @oif: the device that packets leave by
+ * @look: it is not taken
+ */
+struct port_hunt {
+	struct net *net;
+	struct snat_pool *pool;
+	int oif;
+	bool look;
+};
 
-	/* In the order of what it costs to find out. */
-	return chunk && !test_bit(port % CHUNK_BITS, chunk) &&
-	       !inet_is_local_reserved_port(net, port) &&
-	       !host_has_socket(net, pool, port, out->ifindex) &&
-	       !test_and_set_bit(port % CHUNK_BITS, chunk);
+/* In the order of what it costs to find out. @chunk: of the port; NULL: none is taken */
+static bool is_free(const struct port_hunt *h, const unsigned long *chunk, u16 port)
+{
+	return !(chunk && test_bit(port % CHUNK_BITS, chunk)) &&
+	       !inet_is_local_reserved_port(h->net, port) &&
+	       !host_has_socket(h->net, h->pool, port, h->oif);
+}
+
+static bool take_port(const struct port_hunt *h, u16 port)
+{
+	unsigned long *chunk;
+
+	if (h->look)
+		return is_free(h, READ_ONCE(h->pool->chunk[port / CHUNK_BITS]), port);
+	chunk = pool_chunk(h->pool, port);
+	return chunk && is_free(h, chunk, port) && !test_and_set_bit(port % CHUNK_BITS, chunk);
 }
 
 /* net.ipv4.ip_local_reserved_ports, from port @base on; NULL if there are none. */
@@ -218,21 +238,20 @@ static const unsigned long *reserved_from(const struct net *net, u32 base)
 }
 
 /* The first free port from @first to @last, host byte order; 0 if there is none. */
-static u16 take_port_between(struct net *net, struct snat_pool *pool, u32 first, u32 last,
-			     const struct net_device *out)
+static u16 take_port_between(const struct port_hunt *h, u32 first, u32 last)
 {
 	u32 port = first;
 
 	while (port <= last) {
 		u32 base = round_down(port, CHUNK_BITS);
 		u32 end = min(last + 1 - base, (u32)CHUNK_BITS);
-		const unsigned long *chunk = READ_ONCE(pool->chunk[base / CHUNK_BITS]);
-		u32 bit = bpflb_port_next(chunk, reserved_from(net, base), port - base, end);
+		const unsigned long *chunk = READ_ONCE(h->pool->chunk[base / CHUNK_BITS]);
+		u32 bit = bpflb_port_next(chunk, reserved_from(h->net, base), port - base, end);
 
 		port = base + bit;
 		if (bit == end)
 			continue;
-		if (take_port(net, pool, port, out))
+		if (take_port(h, port))
 			return port;
 		port++;
 	}
@@ -240,20 +259,18 @@ static u16 take_port_between(struct net *net, struct snat_pool *pool, u32 first,
 }
 
 /* From @start round all ranges, so that only a full pool has no answer. */
-static u16 take_any_port(struct net *net, struct snat_pool *pool,
-			 const struct bpflb_port_set *set, u16 start,
-			 const struct net_device *out)
+static u16 take_any_port(const struct port_hunt *h, const struct bpflb_port_set *set, u16 start)
 {
 	unsigned int i, first = 0;
 	u16 port;
 
 	while (first + 1 < set->n && start > set->range[first].last)
 		first++;
-	port = take_port_between(net, pool, start, set->range[first].last, out);
+	port = take_port_between(h, start, set->range[first].last);
 	for (i = 1; !port && i <= set->n; i++) {
 		const struct bpflb_range *r = &set->range[(first + i) % set->n];
 
-		port = take_port_between(net, pool, r->first, r->last, out);
+		port = take_port_between(h, r->first, r->last);
 	}
 	return port;
 }
@@ -277,21 +294,21 @@ static const struct bpflb_port_set *usable_ports(struct net *net, const struct b
  * hash tells: an attacker, who doesn't know its secret, must not guess it
  * (RFC 6056, algorithm 3).
  */
-static u16 choose_port(struct bpflb_net *bn, struct snat_pool *pool,
-		       const struct bpflb_flow *flow, const struct net_device *out)
+static u16 choose_port(const struct bpflb_flow *flow, const struct port_hunt *h)
 {
+	const struct bpflb_settings *s = rcu_dereference(flow->bn->settings);
 	const struct bpflb_port_set *set;
 	struct bpflb_port_set room;
 	u16 port = ntohs(flow->cport);
 	u32 nth;
 
-	set = usable_ports(bn->net, rcu_dereference(bn->settings), &room);
+	set = usable_ports(h->net, s, &room);
 	if (!set->count)
 		return 0;
-	if (bpflb_port_set_has(set, port) && take_port(bn->net, pool, port, out))
+	if (bpflb_port_set_has(set, port) && take_port(h, port))
 		return port;
 	nth = reciprocal_scale(flow->hash[BPFLB_KEY_ORIG], set->count);
-	return take_any_port(bn->net, pool, set, bpflb_port_set_nth(set, nth), out);
+	return take_any_port(h, set, bpflb_port_set_nth(set, nth));
 }
 
 static void give_port_back(struct bpflb_net *bn, struct snat_pool *pool, u16 port)
@@ -323,6 +340,7 @@ static enum bpflb_drop_reason complete_with(struct bpflb_flow *flow,
 	struct bpflb_net *bn = flow->bn;
 	struct snat_pool_key key;
 	struct snat_pool *pool;
+	struct port_hunt hunt;
 	u16 port;
 	int err;
 
@@ -330,7 +348,8 @@ static enum bpflb_drop_reason complete_with(struct bpflb_flow *flow,
 	pool = pool_get(bn, &key);
 	if (!pool)
 		return BPFLB_DROP_NO_MEMORY;
-	port = choose_port(bn, pool, flow, out);
+	hunt = (struct port_hunt){ bn->net, pool, out->ifindex };
+	port = choose_port(flow, &hunt);
 	if (!port) {
 		pool_put(bn, pool);
 		return BPFLB_DROP_NO_SNAT_PORT;
@@ -351,19 +370,41 @@ static enum bpflb_drop_reason complete_with(struct bpflb_flow *flow,
 	}
 }
 
+/* What would be given; nothing is taken. @port: 0 if none is free */
+static enum bpflb_drop_reason look_at(const struct bpflb_flow *flow,
+				      const union nf_inet_addr *addr,
+				      const struct net_device *out, u16 *port)
+{
+	struct snat_pool nobodys = {};
+	struct port_hunt hunt = { flow->bn->net, NULL, out->ifindex, true };
+
+	pool_key_init(&nobodys.key, flow, addr);
+	hunt.pool = pool_find(flow->bn, &nobodys.key) ?: &nobodys;
+	*port = choose_port(flow, &hunt);
+	return *port ? BPFLB_NO_DROP : BPFLB_DROP_NO_SNAT_PORT;
+}
+
 /* A client always begins with the same of the addresses that are set; where that has no
- * port left towards the backend, the next is tried.
+ * port left towards the backend, the next is tried. @i: how many were
  */
+static const union nf_inet_addr *nth_addr(const struct bpflb_flow *flow,
+					  const struct bpflb_snat_addrs *set, u32 i)
+{
+	const union nf_inet_addr client = bpflb_flow_addr(flow, BPFLB_ADDR_CLIENT);
+	u32 first = jhash2((const u32 *)client.all, ARRAY_SIZE(client.all), 0);
+
+	return &set->addr[(first % set->n + i) % set->n];
+}
+
 static enum bpflb_drop_reason complete_with_any(struct bpflb_flow *flow,
 						const struct bpflb_snat_addrs *set,
 						const struct net_device *out)
 {
-	const union nf_inet_addr client = bpflb_flow_addr(flow, BPFLB_ADDR_CLIENT);
 	enum bpflb_drop_reason reason = BPFLB_DROP_NO_SNAT_PORT;
-	u32 first = jhash2((const u32 *)client.all, ARRAY_SIZE(client.all), 0), i;
+	u32 i;
 
 	for (i = 0; i < set->n && reason == BPFLB_DROP_NO_SNAT_PORT; i++)
-		reason = complete_with(flow, &set->addr[(first % set->n + i) % set->n], out);
+		reason = complete_with(flow, nth_addr(flow, set, i), out);
 	return reason;
 }
 
@@ -414,6 +455,50 @@ enum bpflb_drop_reason bpflb_snat_complete(struct bpflb_flow *flow, const struct
 	if (reason == BPFLB_DROP_NO_SNAT_PORT)
 		tell_exhausted(flow);
 	return reason;
+}
+
+/**
+ * bpflb_snat_tell() - the address and port that a flow would be given now
+ * @flow: a SNAT flow without, which need not be in the table
+ * @skb: its first packet, routed
+ * @out: the device that it would leave by
+ * @source: the result: an address, and a port if one is free; all 0 if there is no address
+ *
+ * Nothing is taken, and nobody is told. Another flow may be faster.
+ *
+ * Context: RCU, bottom halves off. Return: BPFLB_NO_DROP, or why the packet would be dropped.
+ */
+enum bpflb_drop_reason bpflb_snat_tell(const struct bpflb_flow *flow, const struct sk_buff *skb,
+				       const struct net_device *out,
+				       struct bpflb_endpoint *source)
+{
+	const struct bpflb_settings *s = rcu_dereference(flow->bn->settings);
+	const struct bpflb_snat_addrs *set = &s->snat[bpflb_flow_is_ipv6(flow)];
+	enum bpflb_drop_reason reason = BPFLB_DROP_NO_SNAT_ADDRESS;
+	u16 port = 0;
+	u32 i;
+
+	memset(source, 0, sizeof(*source));
+	if (!set->n && addr_of_device(flow->bn, flow, skb, out, &source->addr))
+		reason = look_at(flow, &source->addr, out, &port);
+	for (i = 0; i < set->n && reason != BPFLB_NO_DROP; i++) {
+		source->addr = *nth_addr(flow, set, i);
+		reason = look_at(flow, &source->addr, out, &port);
+	}
+	source->port = htons(port);
+	return reason;
+}
+
+/**
+ * bpflb_snat_ports() - the ports that SNAT takes from
+ * @bn: namespace
+ * @room: for a set
+ *
+ * Context: RCU. Return: a set, which may be @room.
+ */
+const struct bpflb_port_set *bpflb_snat_ports(struct bpflb_net *bn, struct bpflb_port_set *room)
+{
+	return usable_ports(bn->net, rcu_dereference(bn->settings), room);
 }
 
 static bool may_be_source(struct bpflb_net *bn, u8 family, const union nf_inet_addr *addr)

@@ -56,6 +56,20 @@ bool bpflb_flow_serves(const struct bpflb_match *m, const struct bpflb_packet *p
 	       !(READ_ONCE(be->down) || bpflb_flow_is_closing(flow));
 }
 
+/**
+ * bpflb_flow_has_no_server() - is a client's packet refused for its flow's backend is down?
+ * @flow: the flow
+ * @pkt: the packet
+ *
+ * What ends the connection anyway may pass: the server might be there after all.
+ *
+ * Context: RCU.
+ */
+bool bpflb_flow_has_no_server(const struct bpflb_flow *flow, const struct bpflb_packet *pkt)
+{
+	return READ_ONCE(flow->be->down) && !(pkt->tcp_flags & BPFLB_TCP_RST);
+}
+
 /* The packet, client -> backend or back by now, will be looked up when it leaves. */
 static unsigned int give_hint(unsigned int verdict, const struct sk_buff *skb,
 			      const struct bpflb_packet *pkt, const struct bpflb_flow *flow)
@@ -70,8 +84,7 @@ static unsigned int to_backend(struct sk_buff *skb, struct bpflb_packet *pkt,
 {
 	struct bpflb_tuple to;
 
-	/* What ends the connection anyway may pass: the server might be there after all. */
-	if (READ_ONCE(flow->be->down) && !(pkt->tcp_flags & BPFLB_TCP_RST))
+	if (bpflb_flow_has_no_server(flow, pkt))
 		return bpflb_reject_down(flow, skb, pkt);
 	bpflb_flow_saw(flow, pkt, false);
 	if (flow->kind == BPFLB_FLOW_DSR_OUT) {

@@ -5,7 +5,7 @@
  * Family "bpflb", version 1. Everything is per network namespace: a socket
  * sees and changes the namespace that it was opened in. Writing needs
  * CAP_NET_ADMIN in the user namespace that owns the network namespace; so do
- * FLOW_GET, AFFINITY_GET and listening to events, which name clients. All else
+ * FLOW_GET, AFFINITY_GET, EXPLAIN and listening to events, which name clients. All else
  * can be read by everybody.
  *
  * Rules that hold for every message
@@ -104,6 +104,7 @@ enum bpflb_cmd {
 	BPFLB_CMD_SNAT_FULL,		/* enum bpflb_flow_attr; event only */
 	BPFLB_CMD_AFFINITY_ADD,		/* enum bpflb_affinity_attr */
 	BPFLB_CMD_AFFINITY_GET,		/* dump only */
+	BPFLB_CMD_EXPLAIN,		/* enum bpflb_explain_attr, dump only */
 	__BPFLB_CMD_MAX,
 };
 #define BPFLB_CMD_MAX (__BPFLB_CMD_MAX - 1)
@@ -760,5 +761,129 @@ enum bpflb_txn_attr {
 enum bpflb_txn_flags {
 	BPFLB_TXN_F_REPLACE	= 1 << 0,
 };
+
+/** enum bpflb_verdict - what becomes of a packet */
+enum bpflb_verdict {
+	BPFLB_VERDICT_PASS,		/* it is none of bpflb's */
+	BPFLB_VERDICT_FLOW,		/* it is of a flow that exists */
+	BPFLB_VERDICT_BALANCE,		/* a flow is made for it */
+	BPFLB_VERDICT_DROP,
+};
+
+/** enum bpflb_choice - who says which backend a new flow gets */
+enum bpflb_choice {
+	BPFLB_CHOICE_SCHEDULER,
+	BPFLB_CHOICE_SINGLE,		/* there is one only */
+	BPFLB_CHOICE_AFFINITY,		/* its client had it before */
+};
+
+/** enum bpflb_unfit - why a backend is none of those to choose from */
+enum bpflb_unfit {
+	BPFLB_FIT,
+	BPFLB_UNFIT_FAMILY,		/* of the other family than the packet */
+	BPFLB_UNFIT_STATE,		/* not active; or terminating, and others are active */
+	BPFLB_UNFIT_WEIGHT,		/* it has none */
+	BPFLB_UNFIT_ELSEWHERE,		/* only those on this node may be chosen */
+	BPFLB_UNFIT_FULL,		/* may be chosen, but has its FLOWS_MAX */
+};
+
+/** enum bpflb_why - why a flow to a backend is of its enum bpflb_flow_kind */
+enum bpflb_why {
+	BPFLB_WHY_HERE,			/* the backend is on this node */
+	BPFLB_WHY_MASQUERADE,		/* it is, but MASQUERADE_ALL is set */
+	BPFLB_WHY_HAIRPIN,		/* it is the client itself */
+	BPFLB_WHY_PLAIN,		/* it is without bpflb, and DISPATCH is not for it */
+	BPFLB_WHY_POD,			/* the client is a pod of this node */
+	BPFLB_WHY_MODE,			/* as MODE says */
+	BPFLB_WHY_OWN,			/* DSR could not answer the node at its own address */
+};
+
+/**
+ * enum bpflb_explain_attr - EXPLAIN: what would become of a client's packet, and why
+ *
+ * Found out by what packets go by, without a trace of it: nothing is counted, made, or
+ * remembered. A request has the PROTO, CLIENT and SERVICE of a packet as its client sends it. It
+ * comes in by DEVICE, else by the device that leads to the client; if that is this
+ * node itself and there is no DEVICE it is a program's of this node (LOCAL_OUT). It is the first
+ * of a connection, but with MID_LIFE.
+ *
+ * The first message of the answer is about the packet. Each that follows has a
+ * CANDIDATE, one for each of the service's backends, where a service was found and
+ * there is no flow.
+ */
+enum bpflb_explain_attr {
+	BPFLB_EXPLAIN_A_UNSPEC,
+	BPFLB_EXPLAIN_A_PAD,
+	BPFLB_EXPLAIN_A_GENERATION,	/* u64, reply */
+	BPFLB_EXPLAIN_A_PROTO,		/* u8 */
+	BPFLB_EXPLAIN_A_CLIENT_ADDR,	/* address */
+	BPFLB_EXPLAIN_A_CLIENT_PORT,	/* be16 */
+	BPFLB_EXPLAIN_A_SERVICE_ADDR,	/* address */
+	BPFLB_EXPLAIN_A_SERVICE_PORT,	/* be16 */
+	BPFLB_EXPLAIN_A_DEVICE,		/* string */
+	BPFLB_EXPLAIN_A_MID_LIFE,	/* flag */
+	BPFLB_EXPLAIN_A_VERDICT,	/* u8, enum bpflb_verdict; all that follow: reply */
+	BPFLB_EXPLAIN_A_REASON,		/* string, why it is dropped, as in BPFLB_DROP_A_NAME */
+	BPFLB_EXPLAIN_A_FLOW,		/* nest, enum bpflb_flow_attr: the flow that exists */
+	BPFLB_EXPLAIN_A_FLOW_ENDS,	/* flag: the packet ends that, and gets another one */
+	BPFLB_EXPLAIN_A_SERVICE,	/* string */
+	BPFLB_EXPLAIN_A_FRONTEND,	/* nest, enum bpflb_frontend_attr: where it is asked */
+	BPFLB_EXPLAIN_A_ADDRESS,	/* flag: some service has SERVICE_ADDR */
+	BPFLB_EXPLAIN_A_LOCAL_OUT,	/* flag */
+	BPFLB_EXPLAIN_A_POD,		/* flag: the client is a pod of this node */
+	BPFLB_EXPLAIN_A_SOURCES,	/* u8, enum bpflb_sources_rule, of the service */
+	BPFLB_EXPLAIN_A_POLICY,		/* u8, enum bpflb_policy, that holds there */
+	BPFLB_EXPLAIN_A_ONLY_HERE,	/* flag: only backends on this node may be chosen */
+	BPFLB_EXPLAIN_A_SCHEDULER,	/* u8, enum bpflb_scheduler */
+	BPFLB_EXPLAIN_A_AFFINITY,	/* u32, seconds */
+	BPFLB_EXPLAIN_A_ONE_PACKET,	/* u8 */
+	BPFLB_EXPLAIN_A_CHOICE,		/* u8, enum bpflb_choice */
+	BPFLB_EXPLAIN_A_CROWDED,	/* flag: of FLOWS_MAX of the settings; another flow has to
+					 * end for a new one, which may fail
+					 */
+	BPFLB_EXPLAIN_A_SNAT_PORTS,	/* u32, repeated: first << 16 | last, to take from */
+	BPFLB_EXPLAIN_A_CANDIDATE,	/* nest, enum bpflb_candidate_attr */
+	__BPFLB_EXPLAIN_A_MAX,
+};
+#define BPFLB_EXPLAIN_A_MAX (__BPFLB_EXPLAIN_A_MAX - 1)
+
+/**
+ * enum bpflb_candidate_attr - BPFLB_EXPLAIN_A_CANDIDATE; all are "reply"
+ *
+ * SHARE is that of new flows of this kind, in millionths. Where the choice is certain, or
+ * next in turn, one is CHOSEN. What comes after that is about who may be chosen: how a
+ * flow would get there.
+ */
+enum bpflb_candidate_attr {
+	BPFLB_CANDIDATE_A_UNSPEC,
+	BPFLB_CANDIDATE_A_ADDR,		/* address */
+	BPFLB_CANDIDATE_A_PORT,		/* be16; 0: that which is asked at */
+	BPFLB_CANDIDATE_A_STATE,	/* u8, enum bpflb_backend_state */
+	BPFLB_CANDIDATE_A_WEIGHT,	/* u32 */
+	BPFLB_CANDIDATE_A_FLOWS,	/* u32 */
+	BPFLB_CANDIDATE_A_FLOWS_MAX,	/* u32 */
+	BPFLB_CANDIDATE_A_HERE,		/* flag: on this node */
+	BPFLB_CANDIDATE_A_NODE,		/* address */
+	BPFLB_CANDIDATE_A_UNFIT,	/* u8, enum bpflb_unfit */
+	BPFLB_CANDIDATE_A_SHARE,	/* u32 */
+	BPFLB_CANDIDATE_A_CHOSEN,	/* flag */
+	BPFLB_CANDIDATE_A_KIND,		/* u8, enum bpflb_flow_kind */
+	BPFLB_CANDIDATE_A_DISPATCH,	/* u8, enum bpflb_dispatch; of DSR_OUT */
+	BPFLB_CANDIDATE_A_WHY,		/* u8, enum bpflb_why */
+	BPFLB_CANDIDATE_A_REASON,	/* string, why the packet would be dropped then */
+	BPFLB_CANDIDATE_A_NO_ROUTE,	/* flag: the stack would not forward it */
+	BPFLB_CANDIDATE_A_DEVICE,	/* string, that it leaves by */
+	BPFLB_CANDIDATE_A_GATEWAY,	/* address */
+	BPFLB_CANDIDATE_A_MTU,		/* u32, of the route */
+	BPFLB_CANDIDATE_A_HEAD,		/* u32, bytes that its note or tunnel adds */
+	BPFLB_CANDIDATE_A_TUNNEL,	/* address, where that ends */
+	BPFLB_CANDIDATE_A_SNAT_ADDR,	/* address, that the backend would see */
+	BPFLB_CANDIDATE_A_SNAT_PORT,	/* be16; none if there is no free one */
+	BPFLB_CANDIDATE_A_OTHER_PORT,	/* flag: another flow has this client's port towards it;
+					 * but by SNAT and by opt, some port takes its place
+					 */
+	__BPFLB_CANDIDATE_A_MAX,
+};
+#define BPFLB_CANDIDATE_A_MAX (__BPFLB_CANDIDATE_A_MAX - 1)
 
 #endif /* _UAPI_LINUX_BPFLB_H */
