@@ -368,6 +368,8 @@ static const struct genl_ops ops[] = {
 	  .doit = bpflb_nl_affinity_add, OP_WRITES },
 	{ OP(AFFINITY_GET, AFFINITY, bpflb_nl_affinity_policy),
 	  .dumpit = bpflb_nl_affinity_dump, OP_NAMES_CLIENTS },
+	{ OP(EXPLAIN, EXPLAIN, bpflb_nl_explain_policy),
+	  .dumpit = bpflb_nl_explain, OP_NAMES_CLIENTS },
 	{ OP_WITHOUT_ATTRS(STATS_GET),
 	  .doit = bpflb_nl_stats_get },
 	{ OP(TXN_BEGIN, TXN, txn_policy),
