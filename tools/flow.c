@@ -107,17 +107,9 @@ static void decode_endpoint(struct nlattr **attrs, int address, int port,
 	endpoint->port = attr_port(attrs[port]);
 }
 
-/**
- * flow_decode - the values of a message about a flow
- * @nlh: the message
- * @flow: the result
- */
-void flow_decode(const struct nlmsghdr *nlh, struct flow *flow)
+static void decode(struct nlattr **attrs, struct flow *flow)
 {
-	struct nlattr *attrs[BPFLB_FLOW_A_MAX + 1];
-
 	memset(flow, 0, sizeof(*flow));
-	attrs_parse(nlh, attrs, BPFLB_FLOW_A_MAX);
 	attr_string(attrs[BPFLB_FLOW_A_SERVICE], flow->service, sizeof(flow->service));
 	flow->proto = attr_u8(attrs[BPFLB_FLOW_A_PROTO]);
 	flow->kind = attr_u8(attrs[BPFLB_FLOW_A_KIND]);
@@ -141,6 +133,32 @@ void flow_decode(const struct nlmsghdr *nlh, struct flow *flow)
 	flow->has_expires = attrs[BPFLB_FLOW_A_EXPIRES];
 }
 
+/**
+ * flow_decode - the values of a message about a flow
+ * @nlh: the message
+ * @flow: the result
+ */
+void flow_decode(const struct nlmsghdr *nlh, struct flow *flow)
+{
+	struct nlattr *attrs[BPFLB_FLOW_A_MAX + 1];
+
+	attrs_parse(nlh, attrs, BPFLB_FLOW_A_MAX);
+	decode(attrs, flow);
+}
+
+/**
+ * flow_decode_nest - the values of a flow that a message is not about alone
+ * @nest: the attribute that has them
+ * @flow: the result
+ */
+void flow_decode_nest(const struct nlattr *nest, struct flow *flow)
+{
+	struct nlattr *attrs[BPFLB_FLOW_A_MAX + 1];
+
+	attrs_parse_nest(nest, attrs, BPFLB_FLOW_A_MAX);
+	decode(attrs, flow);
+}
+
 static void endpoint_json(struct json *json, const char *key, const struct endpoint *endpoint)
 {
 	char text[ADDRESS_ROOM];
@@ -155,6 +173,45 @@ static void endpoint_json(struct json *json, const char *key, const struct endpo
 }
 
 /**
+ * flow_show_json - a flow as JSON
+ * @json: where to
+ * @key: its key
+ * @flow: the flow
+ */
+void flow_show_json(struct json *json, const char *key, const struct flow *flow)
+{
+	char room[NAME_ROOM], text[ADDRESS_ROOM];
+
+	json_open(json, key, '{');
+	json_string(json, "service", flow->service);
+	json_string(json, "proto", proto_name(flow->proto, room));
+	json_string(json, "kind", name_of(kind_names, flow->kind, room));
+	json_string(json, "state", name_of(state_names, flow->state, room));
+	endpoint_json(json, "client", &flow->client);
+	endpoint_json(json, "frontend", &flow->frontend);
+	endpoint_json(json, "backend", &flow->backend);
+	/* A backend may see another source port without another address. */
+	if (flow->snat.address.length)
+		json_string(json, "snat_address", format_address(&flow->snat.address, text));
+	else
+		json_null(json, "snat_address");
+	if (flow->snat.port)
+		json_u64(json, "snat_port", flow->snat.port);
+	else
+		json_null(json, "snat_port");
+	if (flow->has_dispatch)
+		json_string(json, "dispatch", name_of(dispatch_names, flow->dispatch, room));
+	else
+		json_null(json, "dispatch");
+	json_string(json, "bypass", name_of(bypass_names, flow->bypass, room));
+	if (flow->has_idle)
+		json_u64(json, "idle", flow->idle);
+	if (flow->has_expires)
+		json_u64(json, "expires", flow->expires);
+	json_close(json);
+}
+
+/**
  * flow_json - a flow as JSON
  * @json: where to
  * @key: its key
@@ -162,37 +219,10 @@ static void endpoint_json(struct json *json, const char *key, const struct endpo
  */
 void flow_json(struct json *json, const char *key, const struct nlmsghdr *nlh)
 {
-	char room[NAME_ROOM], text[ADDRESS_ROOM];
 	struct flow flow;
 
 	flow_decode(nlh, &flow);
-	json_open(json, key, '{');
-	json_string(json, "service", flow.service);
-	json_string(json, "proto", proto_name(flow.proto, room));
-	json_string(json, "kind", name_of(kind_names, flow.kind, room));
-	json_string(json, "state", name_of(state_names, flow.state, room));
-	endpoint_json(json, "client", &flow.client);
-	endpoint_json(json, "frontend", &flow.frontend);
-	endpoint_json(json, "backend", &flow.backend);
-	/* A backend may see another source port without another address. */
-	if (flow.snat.address.length)
-		json_string(json, "snat_address", format_address(&flow.snat.address, text));
-	else
-		json_null(json, "snat_address");
-	if (flow.snat.port)
-		json_u64(json, "snat_port", flow.snat.port);
-	else
-		json_null(json, "snat_port");
-	if (flow.has_dispatch)
-		json_string(json, "dispatch", name_of(dispatch_names, flow.dispatch, room));
-	else
-		json_null(json, "dispatch");
-	json_string(json, "bypass", name_of(bypass_names, flow.bypass, room));
-	if (flow.has_idle)
-		json_u64(json, "idle", flow.idle);
-	if (flow.has_expires)
-		json_u64(json, "expires", flow.expires);
-	json_close(json);
+	flow_show_json(json, key, &flow);
 }
 
 /* An endpoint of a flow, which is never a node port: that has an address by now. */
@@ -222,22 +252,33 @@ static const char *flow_how(const struct flow *flow, char text[ENDPOINT_ROOM + N
 }
 
 /**
+ * flow_show - a flow in one line
+ * @file: where to
+ * @flow: the flow
+ */
+void flow_show(FILE *file, const struct flow *flow)
+{
+	char client[ENDPOINT_ROOM], frontend[ENDPOINT_ROOM], backend[ENDPOINT_ROOM];
+	char how[ENDPOINT_ROOM + NAME_ROOM], proto[NAME_ROOM], state[NAME_ROOM];
+
+	fprintf(file, "%s %s %s > %s > %s %s %s", flow->service,
+		proto_name(flow->proto, proto), flow_endpoint(&flow->client, client),
+		flow_endpoint(&flow->frontend, frontend),
+		flow_endpoint(&flow->backend, backend), flow_how(flow, how),
+		name_of(state_names, flow->state, state));
+}
+
+/**
  * flow_words - a flow in one line
  * @file: where to
  * @nlh: the message that has it
  */
 void flow_words(FILE *file, const struct nlmsghdr *nlh)
 {
-	char client[ENDPOINT_ROOM], frontend[ENDPOINT_ROOM], backend[ENDPOINT_ROOM];
-	char how[ENDPOINT_ROOM + NAME_ROOM], proto[NAME_ROOM], state[NAME_ROOM];
 	struct flow flow;
 
 	flow_decode(nlh, &flow);
-	fprintf(file, "%s %s %s > %s > %s %s %s", flow.service,
-		proto_name(flow.proto, proto), flow_endpoint(&flow.client, client),
-		flow_endpoint(&flow.frontend, frontend),
-		flow_endpoint(&flow.backend, backend), flow_how(&flow, how),
-		name_of(state_names, flow.state, state));
+	flow_show(file, &flow);
 }
 
 static void flow_row(const struct nlmsghdr *nlh, void *arg)

@@ -28,6 +28,9 @@ struct flow {
 };
 
 void flow_decode(const struct nlmsghdr *nlh, struct flow *flow);
+void flow_decode_nest(const struct nlattr *nest, struct flow *flow);
+void flow_show_json(struct json *json, const char *key, const struct flow *flow);
+void flow_show(FILE *file, const struct flow *flow);
 
 /* flow_add.c */
 #define FLOW_ADD_ARGS "SERVICE tcp|udp|sctp CLIENT:PORT ADDRESS:PORT BACKEND:PORT KIND STATE\n" \
