@@ -10,7 +10,8 @@
 const struct object *const objects[] = {
 	&status_object, &settings_object, &service_object, &backend_object, &node_object,
 	&flow_object, &affinity_object, &stats_object, &metrics_object, &monitor_object,
-	&save_object, &apply_object, &doctor_object, &explain_object, &upgrade_object, NULL
+	&save_object, &apply_object, &import_object, &doctor_object, &explain_object,
+	&upgrade_object, NULL
 };
 
 static const struct object *object_find(const char *name)

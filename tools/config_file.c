@@ -40,14 +40,13 @@ static int convert(struct config_file *file, const char *node)
 }
 
 /**
- * config_file_read - read a file
+ * config_file_load - read a file as it is
  * @file: zeroed; to be freed in any case
  * @name: of the file, "-" for standard input; must live as long as @file
- * @node: of a cluster's file: the name of the node that is to be configured; NULL: not told
  *
  * Return: LBADM_OK, or what to exit with; it is reported.
  */
-int config_file_read(struct config_file *file, const char *name, const char *node)
+int config_file_load(struct config_file *file, const char *name)
 {
 	bool standard = !strcmp(name, "-");
 	FILE *from = standard ? stdin : fopen(name, "re");
@@ -59,7 +58,24 @@ int config_file_read(struct config_file *file, const char *name, const char *nod
 		fclose(from);
 	if (error)
 		return report(LBADM_USAGE, "can't read %s: %s", file->name, strerror(-error));
-	return kube_is(file->text, file->length) ? convert(file, node) : LBADM_OK;
+	return LBADM_OK;
+}
+
+/**
+ * config_file_read - read a file, and make lbadm's grammar of Kubernetes'
+ * @file: zeroed; to be freed in any case
+ * @name: of the file, "-" for standard input; must live as long as @file
+ * @node: of a cluster's file: the name of the node that is to be configured; NULL: not told
+ *
+ * Return: LBADM_OK, or what to exit with; it is reported.
+ */
+int config_file_read(struct config_file *file, const char *name, const char *node)
+{
+	int code = config_file_load(file, name);
+
+	if (code || !kube_is(file->text, file->length))
+		return code;
+	return convert(file, node);
 }
 
 /**

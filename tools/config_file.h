@@ -38,6 +38,7 @@ struct config_cursor {
 	unsigned int lines;
 };
 
+int config_file_load(struct config_file *file, const char *name);
 int config_file_read(struct config_file *file, const char *name, const char *node);
 int config_file_line(const struct config_file *file, struct config_cursor *cursor,
 		     struct line *line);

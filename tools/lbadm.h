@@ -98,6 +98,7 @@ extern const struct object metrics_object;
 extern const struct object monitor_object;
 extern const struct object save_object;
 extern const struct object apply_object;
+extern const struct object import_object;
 extern const struct object doctor_object;
 extern const struct object explain_object;
 extern const struct object upgrade_object;
