@@ -11,7 +11,7 @@ const struct object *const objects[] = {
 	&status_object, &settings_object, &service_object, &backend_object, &node_object,
 	&flow_object, &affinity_object, &stats_object, &metrics_object, &monitor_object,
 	&save_object, &apply_object, &import_object, &doctor_object, &explain_object,
-	&upgrade_object, NULL
+	&report_object, &upgrade_object, NULL
 };
 
 static const struct object *object_find(const char *name)

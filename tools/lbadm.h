@@ -101,6 +101,7 @@ extern const struct object apply_object;
 extern const struct object import_object;
 extern const struct object doctor_object;
 extern const struct object explain_object;
+extern const struct object report_object;
 extern const struct object upgrade_object;
 
 extern const struct object *const objects[];

@@ -12,13 +12,13 @@ OBJECTS = {
     "status": [], "set": ["show"], "service": ["add", "set", "del", "list"],
     "backend": ["add", "set", "del", "list"], "node": ["add", "del", "list"],
     "flow": ["list", "flush", "add", "save", "restore"], "affinity": ["list", "add"], "stats": [], "metrics": [], "monitor": [], "save": [], "apply": [],
-    "doctor": [], "upgrade": [],
+    "import": ["ipvs"], "doctor": [], "explain": [], "report": [], "upgrade": [],
 }
 
 READS = ["", "status", "set", "set show", "set list", "service", "service list", "service show",
          "service list web", "backend", "backend list web", "node list", "flow list",
          "flow list proto tcp", "flow save", "affinity list", "stats", "stats service web", "metrics", "monitor", "monitor flow", "save",
-         "doctor"]
+         "doctor", "explain tcp 198.51.100.1:4000 192.0.2.10:443"]
 WRITES = ["set mode dsr", "service add web tcp 10.0.0.1:80", "service set web policy local",
           "service del web", "backend add web 10.0.0.1:80", "backend set web 10.0.0.1:80 weight 2",
           "backend del web 10.0.0.1:80", "node add 10.0.0.1", "node del 10.0.0.1", "flow flush", "upgrade"]
@@ -61,7 +61,7 @@ def help_for_objects():
         check(text.startswith(f"{name}: "), f"{name}: {text!r}")
         for verb in verbs:
             check(f"\nlbadm {name} {verb}" in text, f"{name} help doesn't list {verb}")
-        if name not in ("service", "backend", "node", "flow"):
+        if name not in ("service", "backend", "node", "flow", "import"):
             check(f"\nlbadm {name}" in text, f"{name} help has no usage line")
         equal(works(lbadm("help", name)), text, f"help {name}")
         equal(works(lbadm(name, "-h")), text, f"{name} -h")
@@ -100,6 +100,9 @@ def unknown_words_list_the_valid_ones():
     fails(lbadm("doctor now"), USAGE, "unknown word 'now'", "now")
     fails(lbadm("doctor watch 5s n1"), USAGE, "nothing may follow", "n1")
     fails(lbadm("doctor watch 2h"), USAGE, "an hour", "2h")
+    fails(lbadm("explain icmp"), USAGE, "'icmp' is no protocol; valid: tcp, udp, sctp", "icmp")
+    fails(lbadm("explain tcp 10.0.0.1 10.0.0.2:80"), USAGE, "a packet has ports", "10.0.0.1")
+    fails(lbadm("explain tcp 10.0.0.1:1 10.0.0.2:80 by"), USAGE, "unknown word 'by'; valid here: from, mid-life", "by")
 
 
 def the_wrong_word_is_marked():
