@@ -28,7 +28,8 @@ def run(s, *argv):
 
 
 def saved(s):
-    """What IPVS says that it has, once it has been told."""
+    """What IPVS says that it has, once it has been told. Without an address of the space it takes none for a server's."""
+    run(s, "ip", "link", "set", "lo", "up")
     for service, how, servers in SERVICES:
         run(s, "ipvsadm", "-A", *service.split(), *how.split())
         for server in servers:
