@@ -304,7 +304,7 @@ static bool is_on_link(const struct dst_entry *dst, u8 family)
 	return !container_of(dst, const struct rtable, dst)->rt_uses_gateway;
 }
 
-/* The route of dispatch "l2", by the one that leads to the backend. Return: a reference, or NULL. */
+/* The route of dispatch "l2", by the one that leads to the backend: a reference, or NULL. */
 static struct dst_entry *route_l2(struct bpflb_net *bn, const struct sk_buff *skb,
 				  const struct bpflb_flow *flow)
 {

@@ -149,8 +149,10 @@ static void show_source(const struct explanation *e, const struct candidate *c)
 	unsigned int i;
 
 	if (c->kind != BPFLB_FLOW_SNAT) {
-		printf("source    the client's%s\n", c->other_port && c->kind != BPFLB_FLOW_DSR_OUT ?
-		       ", by another port, for another flow has this one" : "");
+		bool other = c->other_port && c->kind != BPFLB_FLOW_DSR_OUT;
+
+		printf("source    the client's%s\n",
+		       other ? ", by another port, for another flow has this one" : "");
 		return;
 	}
 	if (c->source.port)

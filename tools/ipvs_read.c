@@ -35,7 +35,8 @@ static const struct option {
 	{ 'r', "real-server", true }, { 'm', "masquerading", false }, { 'g', "gatewaying", false },
 	{ 'i', "ipip", false }, { 'w', "weight", true }, { 'x', "u-threshold", true },
 	{ 'y', "l-threshold", true }, { 'T', "tun-type", true }, { 'Q', "tun-port", true },
-	{ 'C', "tun-nocsum", false }, { 'D', "tun-csum", false }, { 'E', "tun-remcsum", false }, { 'n', "numeric", false },
+	{ 'C', "tun-nocsum", false }, { 'D', "tun-csum", false },
+	{ 'E', "tun-remcsum", false }, { 'n', "numeric", false },
 };
 
 /**

@@ -37,17 +37,26 @@ static const struct nearest schedulers[] = {
 	{ "wrr", BPFLB_SCHEDULER_RR, true, NULL },
 	{ "lc", BPFLB_SCHEDULER_LC, false, NULL },
 	{ "wlc", BPFLB_SCHEDULER_LC, true, NULL },
-	{ "sed", BPFLB_SCHEDULER_LC, true, "sed is lc here, which may begin with a lighter server" },
-	{ "nq", BPFLB_SCHEDULER_LC, true, "nq is lc here, which may begin with a lighter server" },
-	{ "twos", BPFLB_SCHEDULER_LC, true, "twos is lc here, which looks at more than two servers" },
-	{ "ovf", BPFLB_SCHEDULER_LC, true, "ovf is lc here: all servers are used at once" },
-	{ "lblc", BPFLB_SCHEDULER_LC, true, "lblc is lc here: all of a service has one destination" },
-	{ "lblcr", BPFLB_SCHEDULER_LC, true, "lblcr is lc here: all of a service has one destination" },
-	{ "dh", BPFLB_SCHEDULER_MAGLEV, true, "dh is maglev here: all of a service has one destination" },
-	{ "sh", BPFLB_SCHEDULER_MAGLEV, true, "sh is maglev here, which chooses other servers than sh did" },
-	{ "mh", BPFLB_SCHEDULER_MAGLEV, true, "mh is maglev here, which chooses other servers than mh did" },
+	{ "sed", BPFLB_SCHEDULER_LC, true,
+	  "sed is lc here, which may begin with a lighter server" },
+	{ "nq", BPFLB_SCHEDULER_LC, true,
+	  "nq is lc here, which may begin with a lighter server" },
+	{ "twos", BPFLB_SCHEDULER_LC, true,
+	  "twos is lc here, which looks at more than two servers" },
+	{ "ovf", BPFLB_SCHEDULER_LC, true,
+	  "ovf is lc here: all servers are used at once" },
+	{ "lblc", BPFLB_SCHEDULER_LC, true,
+	  "lblc is lc here: all of a service has one destination" },
+	{ "lblcr", BPFLB_SCHEDULER_LC, true,
+	  "lblcr is lc here: all of a service has one destination" },
+	{ "dh", BPFLB_SCHEDULER_MAGLEV, true,
+	  "dh is maglev here: all of a service has one destination" },
+	{ "sh", BPFLB_SCHEDULER_MAGLEV, true,
+	  "sh is maglev here, which chooses other servers than sh did" },
+	{ "mh", BPFLB_SCHEDULER_MAGLEV, true,
+	  "mh is maglev here, which chooses other servers than mh did" },
 	{ "fo", BPFLB_SCHEDULER_RANDOM, true,
-	  "fo is not there: the heaviest server has weight 1, the others 0 until somebody raises it" },
+	  "fo is not there: the heaviest server has weight 1, the others 0 until that is changed" },
 };
 
 /* Of one that is not known. */
@@ -213,7 +222,9 @@ static void note_service(struct writing *w)
 
 static void write_service(struct writing *w)
 {
-	static const char *const how[] = { "mode dsr dispatch l2", "mode dsr dispatch ipip", "mode snat" };
+	static const char *const how[] = {
+		"mode dsr dispatch l2", "mode dsr dispatch ipip", "mode snat"
+	};
 	const struct ipvs_service *s = w->service;
 	char name[NAME_TEXT_ROOM], at[ENDPOINT_ROOM], room[NAME_ROOM];
 	uint32_t affinity = affinity_of(s);
@@ -271,7 +282,8 @@ static void write_server(struct writing *w, const struct ipvs_server *server)
 
 	at_text(&server->at, at);
 	if (server->at.address.length != key->at.address.length) {
-		note(w, server->number, "left out: -r %s is of another family than the service", at);
+		note(w, server->number, "left out: -r %s is of another family than the service",
+		     at);
 		return;
 	}
 	if (is_loopback(&server->at.address)) {
@@ -294,10 +306,11 @@ static bool is_left_out(struct writing *w)
 
 	ipvs_key_text(key, text, sizeof(text));
 	if (!key->proto)
-		note(w, w->service->number, "left out: %s: services are known by their addresses, of "
-		     "which one may have 64", text);
+		note(w, w->service->number, "left out: %s: services are known by their addresses, "
+		     "of which one may have 64", text);
 	else if (is_loopback(&key->at.address))
-		note(w, w->service->number, "left out: %s: a loopback address can't be balanced", text);
+		note(w, w->service->number, "left out: %s: a loopback address can't be balanced",
+		     text);
 	else
 		return false;
 	return true;
