@@ -36,7 +36,7 @@ static bool end_closing(struct bpflb_net *bn, const struct bpflb_flow *flow)
 	if (!m.flow || bpflb_flow_proto(flow) == IPPROTO_UDP ||
 	    !(bpflb_flow_is_closing(m.flow) || bpflb_flow_is_expired(m.flow)))
 		return false;
-	bpflb_flow_kill(m.flow);
+	bpflb_flow_kill(m.flow, bpflb_flow_end_of_state(m.flow));
 	return true;
 }
 
@@ -130,7 +130,7 @@ static bool find_flow_with(struct bpflb_net *bn, const struct bpflb_backend *be,
 		return false;
 	if (bpflb_flow_serves(m, pkt))
 		return true;
-	bpflb_flow_kill(m->flow);
+	bpflb_flow_kill(m->flow, bpflb_flow_end_for(m));
 	m->flow = NULL;
 	return false;
 }

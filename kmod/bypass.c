@@ -133,10 +133,10 @@ static noinline bool send_dispatched(struct bpflb_net *bn, struct sk_buff *skb, 
 		to.dport = flow->bport;
 	}
 	bpflb_rewrite4(skb, ip_hdr(skb), ip_hdr(skb) + 1, tcp, true, &to);
-	bpflb_counters_packet(flow->counters, len, false);
+	bpflb_flow_count(flow, len, false);
 	if (tunnel && !bpflb_tunnel_put(bn, skb, &t, rt->dst.dev)) {
 		bpflb_drop(bn, flow->be->key.svc, skb, BPFLB_DROP_NO_MEMORY);
-		kfree_skb(skb);
+		bpflb_drop_free(skb, BPFLB_DROP_NO_MEMORY);
 		return true;
 	}
 	if (tunnel && t.noted)
@@ -188,7 +188,7 @@ static __always_inline bool send(struct bpflb_net *bn, struct sk_buff *skb, bool
 
 	iph = ip_hdr(skb);
 	bpflb_rewrite4(skb, iph, (u8 *)(iph + 1) + note, tcp, true, &to);
-	bpflb_counters_packet(flow->counters, len, reply);
+	bpflb_flow_count(flow, len, reply);
 	this_cpu_inc(bn->counters->bypassed);
 	transmit(bn->net, skb, iph->tos, route_of(dst), n);
 	return true;

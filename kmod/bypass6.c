@@ -131,10 +131,10 @@ static noinline bool send_dispatched(struct bpflb_net *bn, struct sk_buff *skb, 
 		to.dport = flow->bport;
 	}
 	bpflb_rewrite6(skb, ipv6_hdr(skb), ipv6_hdr(skb) + 1, tcp, true, &to);
-	bpflb_counters_packet(flow->counters, len, false);
+	bpflb_flow_count(flow, len, false);
 	if (tunnel && !bpflb_tunnel_put(bn, skb, &t, rt->dst.dev)) {
 		bpflb_drop(bn, flow->be->key.svc, skb, BPFLB_DROP_NO_MEMORY);
-		kfree_skb(skb);
+		bpflb_drop_free(skb, BPFLB_DROP_NO_MEMORY);
 		return true;
 	}
 	if (tunnel && t.noted)
@@ -190,7 +190,7 @@ static bool send(struct bpflb_net *bn, struct sk_buff *skb, bool tcp, struct bpf
 
 	ip6h = ipv6_hdr(skb);
 	bpflb_rewrite6(skb, ip6h, (u8 *)(ip6h + 1) + note, tcp, true, &to);
-	bpflb_counters_packet(flow->counters, len, reply);
+	bpflb_flow_count(flow, len, reply);
 	this_cpu_inc(bn->counters->bypassed);
 	transmit(bn->net, skb, route_of(dst), n);
 	return true;

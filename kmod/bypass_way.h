@@ -9,8 +9,10 @@
 #include "backend.h"
 #include "bypass.h"
 #include "compat/gso.h"
+#include "drop.h"
 #include "dsr.h"
 #include "dsr_tunnel.h"
+#include "flow_account.h"
 #include "netns.h"
 
 /* The other states are the stack's: it is to see a connection begin and end. */

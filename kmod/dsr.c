@@ -136,7 +136,8 @@ unsigned int bpflb_dsr_begin(struct bpflb_net *bn, struct sk_buff *skb,
 			     struct bpflb_match *m)
 {
 	if (m->flow && m->role == BPFLB_ROLE_ORIG)
-		bpflb_flow_kill(m->flow);
+		bpflb_flow_kill(m->flow, m->flow->be == be ? bpflb_flow_end_for(m) :
+							     BPFLB_FLOW_END_REPLACED);
 	m->flow = NULL;
 	/* A RST makes no flow, but it is the server's to see. */
 	if (asked->tcp_flags & BPFLB_TCP_RST)

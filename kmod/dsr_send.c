@@ -24,6 +24,7 @@
 #include "bypass.h"
 #include "compat/ct_confirm.h"
 #include "compat/gso.h"
+#include "drop.h"
 #include "dsr.h"
 #include "dsr_tunnel.h"
 #include "netns.h"
@@ -366,7 +367,7 @@ static unsigned int send_in_tunnel(struct bpflb_net *bn, struct sk_buff *skb,
 			send_out(bn, skb, t, dst);
 		} else {
 			bpflb_drop(bn, NULL, skb, BPFLB_DROP_NO_MEMORY);
-			kfree_skb(skb);
+			bpflb_drop_free(skb, BPFLB_DROP_NO_MEMORY);
 		}
 	}
 	return NF_STOLEN;

@@ -6,6 +6,7 @@
 #include "backend.h"
 #include "bypass.h"
 #include "flow.h"
+#include "flow_account.h"
 #include "flow_index.h"
 #include "netns.h"
 #include "nl.h"
@@ -120,8 +121,15 @@ struct bpflb_flow *bpflb_flow_alloc(struct bpflb_net *bn, struct bpflb_backend *
 		flow->flags = BPFLB_FLOW_COUNTED;
 		atomic_inc(&be->key.svc->flows);
 	}
-	flow->counters = bpflb_counters_get(&be->counters);
+	bpflb_flow_account_begin(flow);
 	return flow;
+}
+
+static void flow_free(struct bpflb_flow *flow)
+{
+	bpflb_flow_account_free(flow);
+	bpflb_backend_put(flow->be);
+	kmem_cache_free(cache_of(bpflb_flow_is_ipv6(flow)), flow);
 }
 
 /* It counts for its service no more. */
@@ -138,8 +146,7 @@ static void flow_discount(struct bpflb_flow *flow)
 void bpflb_flow_free_unlinked(struct bpflb_flow *flow)
 {
 	flow_discount(flow);
-	bpflb_backend_put(flow->be);
-	kmem_cache_free(cache_of(bpflb_flow_is_ipv6(flow)), flow);
+	flow_free(flow);
 }
 
 /**
@@ -151,9 +158,9 @@ void bpflb_flow_free_unlinked(struct bpflb_flow *flow)
 void bpflb_flow_announce(struct bpflb_flow *flow)
 {
 	percpu_counter_inc(&flow->bn->flows);
-	bpflb_counters_add(flow->counters, BPFLB_COUNT_FLOWS, 1);
+	bpflb_counters_add(READ_ONCE(flow->be->counters), BPFLB_COUNT_FLOWS, 1);
 	trace_bpflb_flow_new(flow->bn->net, flow);
-	bpflb_nl_flow_event(flow, BPFLB_CMD_FLOW_ADD);
+	bpflb_nl_flow_event(flow, BPFLB_CMD_FLOW_ADD, 0);
 }
 
 static void flow_free_rcu(struct rcu_head *rcu)
@@ -161,17 +168,47 @@ static void flow_free_rcu(struct rcu_head *rcu)
 	struct bpflb_flow *flow = container_of(rcu, struct bpflb_flow, rcu);
 
 	bpflb_bypass_end(flow);
-	bpflb_backend_put(flow->be);
-	kmem_cache_free(cache_of(bpflb_flow_is_ipv6(flow)), flow);
+	flow_free(flow);
+}
+
+static void flow_free_accounted_rcu(struct rcu_head *rcu)
+{
+	struct bpflb_flow *flow = container_of(rcu, struct bpflb_account, rcu)->flow;
+
+	bpflb_bypass_end(flow);
+	flow_free(flow);
+}
+
+/**
+ * bpflb_flow_end_of_state() - why a flow ends whose time is over, or whose client goes on
+ * @flow: the flow
+ *
+ * Context: any.
+ */
+enum bpflb_flow_end bpflb_flow_end_of_state(const struct bpflb_flow *flow)
+{
+	switch (READ_ONCE(flow->state)) {
+	case BPFLB_STATE_TCP_FIN:
+	case BPFLB_STATE_TCP_TIME_WAIT:
+	case BPFLB_STATE_SCTP_SHUTDOWN:
+		return BPFLB_FLOW_END_FIN;
+	case BPFLB_STATE_SCTP_CLOSED:
+		return READ_ONCE(flow->closed) ? BPFLB_FLOW_END_FIN : BPFLB_FLOW_END_RST;
+	case BPFLB_STATE_TCP_CLOSED:
+		return BPFLB_FLOW_END_RST;
+	default:
+		return BPFLB_FLOW_END_TIMEOUT;
+	}
 }
 
 /**
  * bpflb_flow_kill() - end a flow
  * @flow: the flow; may be gone already
+ * @end: why
  *
  * Context: RCU, bottom halves off; takes bucket locks.
  */
-void bpflb_flow_kill(struct bpflb_flow *flow)
+void bpflb_flow_kill(struct bpflb_flow *flow, enum bpflb_flow_end end)
 {
 	if (!bpflb_flow_unlink(flow))
 		return;
@@ -179,10 +216,13 @@ void bpflb_flow_kill(struct bpflb_flow *flow)
 		bpflb_snat_release(flow);
 	flow_discount(flow);
 	percpu_counter_dec(&flow->bn->flows);
-	bpflb_counters_add(flow->counters, BPFLB_COUNT_FLOWS_ENDED, 1);
-	trace_bpflb_flow_gone(flow->bn->net, flow);
-	bpflb_nl_flow_event(flow, BPFLB_CMD_FLOW_DEL);
-	call_rcu(&flow->rcu, flow_free_rcu);
+	bpflb_counters_add(READ_ONCE(flow->be->counters), BPFLB_COUNT_FLOWS_ENDED, 1);
+	trace_bpflb_flow_gone(flow->bn->net, flow, end);
+	bpflb_nl_flow_event(flow, BPFLB_CMD_FLOW_DEL, end);
+	if (flow->flags & BPFLB_FLOW_ACCOUNTED)
+		call_rcu(&flow->account->rcu, flow_free_accounted_rcu);
+	else
+		call_rcu(&flow->rcu, flow_free_rcu);
 }
 
 /**
@@ -220,8 +260,11 @@ static void saw_sctp(struct bpflb_flow *flow, const struct bpflb_packet *pkt, bo
 	u8 next = bpflb_sctp_next(now, pkt->tcp_flags, from_backend,
 				  flow->kind == BPFLB_FLOW_DSR_OUT);
 
-	if (next != now)
-		WRITE_ONCE(flow->state, next);
+	if (next == now)
+		return;
+	if (next == BPFLB_STATE_SCTP_SHUTDOWN)
+		WRITE_ONCE(flow->closed, from_backend ? BPFLB_CLOSED_BACKEND : BPFLB_CLOSED_CLIENT);
+	WRITE_ONCE(flow->state, next);
 }
 
 /**
@@ -256,7 +299,7 @@ void bpflb_flow_saw(struct bpflb_flow *flow, const struct bpflb_packet *pkt, boo
 	}
 	if (bpflb_flow_idle(flow) >= HZ)
 		WRITE_ONCE(flow->seen, (u32)jiffies);
-	bpflb_counters_packet(flow->counters, pkt->len, from_backend);
+	bpflb_flow_count(flow, pkt->len, from_backend);
 }
 
 struct room {
@@ -271,7 +314,7 @@ static bool room_visit(struct bpflb_flow *flow, void *arg)
 	if (flow->bn != room->bn)
 		return true;
 	if (bpflb_flow_is_expired(flow)) {
-		bpflb_flow_kill(flow);
+		bpflb_flow_kill(flow, bpflb_flow_end_of_state(flow));
 		return false;
 	}
 	if (bpflb_flow_is_unreplied(flow) &&
@@ -326,7 +369,7 @@ bool bpflb_flow_make_room(struct bpflb_net *bn)
 			return true;
 	if (!room.unreplied)
 		return false;
-	bpflb_flow_kill(room.unreplied);
+	bpflb_flow_kill(room.unreplied, BPFLB_FLOW_END_EVICTED);
 	return true;
 }
 
@@ -346,11 +389,16 @@ int bpflb_flow_init(void)
 	flow6_cache = KMEM_CACHE(bpflb_flow6, 0);
 	if (!flow6_cache)
 		goto err_flow;
-	err = bpflb_flow_table_init();
+	err = bpflb_flow_account_init();
 	if (err)
 		goto err_flow6;
+	err = bpflb_flow_table_init();
+	if (err)
+		goto err_account;
 	return 0;
 
+err_account:
+	bpflb_flow_account_exit();
 err_flow6:
 	kmem_cache_destroy(flow6_cache);
 err_flow:
@@ -362,6 +410,7 @@ err_flow:
 void bpflb_flow_exit(void)
 {
 	bpflb_index_exit();
+	bpflb_flow_account_exit();
 	kmem_cache_destroy(flow6_cache);
 	kmem_cache_destroy(flow_cache);
 }

@@ -12,6 +12,7 @@
 #include "packet.h"
 #include "tuple.h"
 
+struct bpflb_account;
 struct bpflb_backend;
 struct bpflb_counters;
 struct bpflb_net;
@@ -52,6 +53,7 @@ enum bpflb_role {
 #define BPFLB_FLOW_DEAD		0x01	/* out of the table; under the bucket locks */
 #define BPFLB_FLOW_NOTE_ALWAYS	0x02	/* a DSR note on each packet, not only on the SYN */
 #define BPFLB_FLOW_COUNTED	0x04	/* in bpflb_service.flows */
+#define BPFLB_FLOW_ACCOUNTED	0x08	/* it has an @account; never changes */
 
 /* Where the addresses of a flow are in bpflb_flow.addr, or bpflb_flow6.addr */
 enum {
@@ -103,11 +105,12 @@ struct bpflb_way {
  *	MID's for adding REPLY
  * @bn: its namespace
  * @hash: of each key that it has
- * @closed: BPFLB_CLOSED_*, for TCP
+ * @closed: BPFLB_CLOSED_*, for TCP; of SCTP any, once an end says that it has no more to send
  * @dispatch: of DSR_OUT: enum bpflb_dispatch; never changes
  * @be: its backend, a reference; never changes
- * @counters: @be's, or NULL if there was no memory for them
- * @rcu: to free it
+ * @counters: @be's; NULL: bpflb_flow_account_packet() knows where to count
+ * @rcu: to free it, unless it has
+ * @account: packets and bytes of its own, with FLOW_ACCOUNTED
  * @way: for packets from the client, and for those from the backend
  *
  * Readers hold RCU and take no reference. What a lookup compares is in one
@@ -151,7 +154,10 @@ struct bpflb_flow {
 
 	struct bpflb_backend *be __aligned(64);
 	struct bpflb_counters __percpu *counters;
-	struct rcu_head rcu;
+	union {
+		struct rcu_head rcu;
+		struct bpflb_account *account;
+	};
 	struct bpflb_way way[2];
 } __aligned(64);
 
@@ -242,8 +248,9 @@ struct bpflb_flow *bpflb_flow_alloc(struct bpflb_net *bn, struct bpflb_backend *
 				    const struct bpflb_packet *pkt, u8 kind);
 void bpflb_flow_free_unlinked(struct bpflb_flow *flow);
 void bpflb_flow_announce(struct bpflb_flow *flow);
-void bpflb_flow_kill(struct bpflb_flow *flow);
 bool bpflb_flow_is_crowded(struct bpflb_net *bn);
+void bpflb_flow_kill(struct bpflb_flow *flow, enum bpflb_flow_end end);
+enum bpflb_flow_end bpflb_flow_end_of_state(const struct bpflb_flow *flow);
 bool bpflb_flow_make_room(struct bpflb_net *bn);
 u8 bpflb_state_proto(u8 state);
 u32 bpflb_flow_timeout(const struct bpflb_flow *flow);

@@ -27,7 +27,7 @@ static u32 gc_at;		/* cursor; the worker's own */
 static bool gc_visit(struct bpflb_flow *flow, void *arg)
 {
 	if (bpflb_flow_is_expired(flow))
-		bpflb_flow_kill(flow);
+		bpflb_flow_kill(flow, bpflb_flow_end_of_state(flow));
 	return true;
 }
 
@@ -105,7 +105,7 @@ static void scan_all(bool (*visit)(struct bpflb_flow *flow, void *arg), void *ar
 static bool flush_visit(struct bpflb_flow *flow, void *bn)
 {
 	if (flow->bn == bn)
-		bpflb_flow_kill(flow);
+		bpflb_flow_kill(flow, BPFLB_FLOW_END_NAMESPACE);
 	return true;
 }
 
@@ -123,7 +123,7 @@ void bpflb_gc_flush(struct bpflb_net *bn)
 static bool lost_visit(struct bpflb_flow *flow, void *bn)
 {
 	if (flow->bn == bn && bpflb_snat_has_lost_address(flow))
-		bpflb_flow_kill(flow);
+		bpflb_flow_kill(flow, BPFLB_FLOW_END_SOURCE);
 	return true;
 }
 

@@ -10,6 +10,7 @@
 
 #include "balance.h"
 #include "bypass.h"
+#include "drop.h"
 #include "dsr.h"
 #include "dsr_tunnel.h"
 #include "flow.h"
@@ -37,7 +38,7 @@ static unsigned int come_in(struct bpflb_net *bn, struct sk_buff *skb, struct bp
 	if (m->flow && bpflb_flow_serves(m, pkt))
 		return bpflb_translate_dst(skb, pkt, m);
 	if (m->flow)
-		bpflb_flow_kill(m->flow);
+		bpflb_flow_kill(m->flow, bpflb_flow_end_for(m));
 	fe = bpflb_frontend_for(bn, &pkt->tuple);
 	if (fe)
 		return bpflb_balance(bn, fe, skb, pkt);
@@ -295,14 +296,14 @@ static unsigned int come_in_first(struct bpflb_net *bn, struct sk_buff *skb)
 {
 	struct bpflb_bypassed tried = bpflb_bypass(bn, skb);
 
-	return tried.sent ? NF_STOLEN : come_in_slowly(bn, skb, tried);
+	return tried.sent ? NF_STOLEN : bpflb_finish(skb, come_in_slowly(bn, skb, tried));
 }
 
 static unsigned int come_in_first6(struct bpflb_net *bn, struct sk_buff *skb)
 {
 	struct bpflb_bypassed tried = bpflb_bypass6(bn, skb);
 
-	return tried.sent ? NF_STOLEN : come_in_slowly6(bn, skb, tried);
+	return tried.sent ? NF_STOLEN : bpflb_finish(skb, come_in_slowly6(bn, skb, tried));
 }
 
 /* A packet that a program has looked at (NFQUEUE) goes on in that program's process. */
@@ -364,7 +365,7 @@ static unsigned int go_out(struct bpflb_net *bn, struct sk_buff *skb, struct bpf
 	    route_again(state, skb, pkt->tuple.family))
 		verdict = bpflb_drop(bn, NULL, skb, BPFLB_DROP_REROUTE);
 	local_bh_enable();
-	return verdict;
+	return bpflb_finish(skb, verdict);
 }
 
 /* Of this node itself: a ping, or an error about a packet as it was by then. */
@@ -387,7 +388,7 @@ static unsigned int other_go_out(struct bpflb_net *bn, struct sk_buff *skb, u8 f
 	    route_again(state, skb, family))
 		verdict = bpflb_drop(bn, NULL, skb, BPFLB_DROP_REROUTE);
 	local_bh_enable();
-	return verdict;
+	return bpflb_finish(skb, verdict);
 }
 
 static unsigned int local_out(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
@@ -413,7 +414,7 @@ static unsigned int post_routing(void *priv, struct sk_buff *skb, const struct n
 	local_bh_disable();
 	verdict = leave(priv, skb, state->out);
 	local_bh_enable();
-	return verdict;
+	return bpflb_finish(skb, verdict);
 }
 
 static unsigned int post_routing6(void *priv, struct sk_buff *skb,
@@ -424,7 +425,7 @@ static unsigned int post_routing6(void *priv, struct sk_buff *skb,
 	local_bh_disable();
 	verdict = leave6(priv, skb, state->out);
 	local_bh_enable();
-	return verdict;
+	return bpflb_finish(skb, verdict);
 }
 
 static unsigned int local_in(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
@@ -434,7 +435,7 @@ static unsigned int local_in(void *priv, struct sk_buff *skb, const struct nf_ho
 	local_bh_disable();
 	verdict = leave(priv, skb, NULL);
 	local_bh_enable();
-	return verdict;
+	return bpflb_finish(skb, verdict);
 }
 
 static unsigned int local_in6(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
@@ -444,7 +445,7 @@ static unsigned int local_in6(void *priv, struct sk_buff *skb, const struct nf_h
 	local_bh_disable();
 	verdict = leave6(priv, skb, NULL);
 	local_bh_enable();
-	return verdict;
+	return bpflb_finish(skb, verdict);
 }
 
 /* The outermost that can be had, so that all others see one story: behind

@@ -36,9 +36,11 @@ struct bpflb_net_counters;
  * @reject_limit: of ICMP errors
  * @affinity: which clients are to have a backend again; NULL until a service has that
  * @flows: how many there are
+ * @flow_events_second: the one that @flow_events is of, in jiffies / HZ
+ * @flow_events: how many there were in it
  * @snat_told: jiffies of the last event of exhausted ports; 0: none yet
  * @lock: for all that follows, and every change of the above but @flows,
- *	@macs and @snat_told
+ *	@flow_events, its second, @macs and @snat_told
  * @services: struct bpflb_service, by name and protocol
  * @service_ids: the same, by number
  * @node_list: the same as @nodes; packets walk it under RCU
@@ -76,6 +78,8 @@ struct bpflb_net {
 	struct bpflb_reject_limit reject_limit;
 	struct bpflb_affinity_sets *affinity;
 	struct percpu_counter flows;
+	u32 flow_events_second;
+	atomic_t flow_events;
 	u32 snat_told;
 
 	struct mutex lock;	/* the configuration */

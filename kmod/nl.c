@@ -109,23 +109,25 @@ bool bpflb_nl_listeners(struct bpflb_net *bn, enum bpflb_nl_group group)
  * @object: for @fill
  * @gfp: how to allocate
  *
- * Context: by @gfp. Who misses an event sees ENOBUFS on the socket.
+ * Context: by @gfp. Who misses an event sees ENOBUFS on the socket. Return: false if there was
+ * no memory for it.
  */
-void bpflb_nl_event(struct bpflb_net *bn, enum bpflb_nl_group group, u8 cmd, bpflb_nl_fill fill,
+bool bpflb_nl_event(struct bpflb_net *bn, enum bpflb_nl_group group, u8 cmd, bpflb_nl_fill fill,
 		    const void *object, gfp_t gfp)
 {
 	struct bpflb_nl_head head = {};
 	struct sk_buff *msg;
 
 	if (!bpflb_nl_listeners(bn, group))
-		return;
+		return true;
 	head.cmd = cmd;
 	msg = make_message(&head, fill, bn, object, gfp);
 	if (IS_ERR(msg)) {
 		genl_set_err(&family, bn->net, 0, group, ENOBUFS);
-		return;
+		return false;
 	}
 	genlmsg_multicast_netns(&family, bn->net, msg, 0, group, gfp);
+	return true;
 }
 
 struct bpflb_nl_head bpflb_nl_dump_head(struct netlink_callback *cb, u8 cmd)

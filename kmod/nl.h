@@ -50,7 +50,7 @@ int bpflb_nl_write(struct genl_info *info,
 		   int (*op)(struct bpflb_net *bn, struct genl_info *info));
 int bpflb_nl_reply(struct genl_info *info, bpflb_nl_fill fill, struct bpflb_net *bn,
 		   const void *object);
-void bpflb_nl_event(struct bpflb_net *bn, enum bpflb_nl_group group, u8 cmd, bpflb_nl_fill fill,
+bool bpflb_nl_event(struct bpflb_net *bn, enum bpflb_nl_group group, u8 cmd, bpflb_nl_fill fill,
 		    const void *object, gfp_t gfp);
 bool bpflb_nl_listeners(struct bpflb_net *bn, enum bpflb_nl_group group);
 struct bpflb_nl_head bpflb_nl_dump_head(struct netlink_callback *cb, u8 cmd);
@@ -119,7 +119,7 @@ extern const struct nla_policy bpflb_nl_flow_policy[BPFLB_FLOW_A_MAX + 1];
 int bpflb_nl_put_flow(struct sk_buff *msg, const struct bpflb_flow *flow);
 int bpflb_nl_flow_del(struct sk_buff *skb, struct genl_info *info);
 int bpflb_nl_flow_dump(struct sk_buff *skb, struct netlink_callback *cb);
-void bpflb_nl_flow_event(const struct bpflb_flow *flow, u8 cmd);
+void bpflb_nl_flow_event(const struct bpflb_flow *flow, u8 cmd, enum bpflb_flow_end end);
 void bpflb_nl_snat_full_event(const struct bpflb_flow *flow);
 
 /* nl_flow_add.c */

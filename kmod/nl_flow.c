@@ -2,6 +2,7 @@
 #include "backend.h"
 #include "compat/genl.h"
 #include "flow.h"
+#include "flow_account.h"
 #include "flow_index.h"
 #include "netns.h"
 #include "nl.h"
@@ -96,7 +97,26 @@ static int put_rest(struct sk_buff *msg, const struct bpflb_flow *flow)
 
 	if (marks && nla_put_u8(msg, BPFLB_FLOW_A_MARKS, marks))
 		return -EMSGSIZE;
-	return closed ? nla_put_u8(msg, BPFLB_FLOW_A_CLOSED, closed) : 0;
+	return closed && bpflb_flow_proto(flow) == IPPROTO_TCP ?
+	       nla_put_u8(msg, BPFLB_FLOW_A_CLOSED, closed) : 0;
+}
+
+static int put_u64(struct sk_buff *msg, int attr, u64 value)
+{
+	return nla_put_u64_64bit(msg, attr, value, BPFLB_FLOW_A_PAD);
+}
+
+static int put_account(struct sk_buff *msg, const struct bpflb_flow *flow)
+{
+	const struct bpflb_account *account = flow->account;
+
+	if (!(READ_ONCE(flow->flags) & BPFLB_FLOW_ACCOUNTED))
+		return 0;
+	return put_u64(msg, BPFLB_FLOW_A_PACKETS_IN, atomic64_read(&account->packets[0])) ?:
+	       put_u64(msg, BPFLB_FLOW_A_BYTES_IN, atomic64_read(&account->bytes[0])) ?:
+	       put_u64(msg, BPFLB_FLOW_A_PACKETS_OUT, atomic64_read(&account->packets[1])) ?:
+	       put_u64(msg, BPFLB_FLOW_A_BYTES_OUT, atomic64_read(&account->bytes[1])) ?:
+	       put_u64(msg, BPFLB_FLOW_A_DURATION, bpflb_flow_account_duration(account));
 }
 
 /**
@@ -122,6 +142,7 @@ int bpflb_nl_put_flow(struct sk_buff *msg, const struct bpflb_flow *flow)
 			 BPFLB_FLOW_A_BACKEND_PORT, flow->bport) ||
 	    put_source(msg, flow) ||
 	    put_rest(msg, flow) ||
+	    put_account(msg, flow) ||
 	    nla_put_u8(msg, BPFLB_FLOW_A_BYPASS, bypass_of(flow)) ||
 	    nla_put_u32(msg, BPFLB_FLOW_A_IDLE, idle / HZ) ||
 	    nla_put_u32(msg, BPFLB_FLOW_A_EXPIRES, idle < timeout ? (timeout - idle) / HZ : 0))
@@ -222,7 +243,7 @@ static bool flush_visit(struct bpflb_flow *flow, void *arg)
 
 	if (flow->bn != f->bn || !flow_passes(flow, f->attrs))
 		return true;
-	bpflb_flow_kill(flow);
+	bpflb_flow_kill(flow, BPFLB_FLOW_END_FLUSHED);
 	f->count++;
 	return true;
 }
@@ -258,9 +279,63 @@ int bpflb_nl_flow_del(struct sk_buff *skb, struct genl_info *info)
 	return bpflb_nl_reply(info, count_fill, f.bn, &f.count);
 }
 
-void bpflb_nl_flow_event(const struct bpflb_flow *flow, u8 cmd)
+/** struct ended - what there is to tell of a flow's end */
+struct ended {
+	const struct bpflb_flow *flow;
+	u8 end;
+};
+
+static int ended_fill(struct sk_buff *msg, const struct bpflb_nl_head *head, struct bpflb_net *bn,
+		      const void *object)
 {
-	bpflb_nl_event(flow->bn, BPFLB_NL_FLOW, cmd, flow_fill, flow, GFP_ATOMIC);
+	const struct ended *ended = object;
+	void *hdr = bpflb_nl_begin(msg, head);
+
+	if (!hdr)
+		return -EMSGSIZE;
+	if (bpflb_nl_put_flow(msg, ended->flow) || nla_put_u8(msg, BPFLB_FLOW_A_END, ended->end)) {
+		genlmsg_cancel(msg, hdr);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(msg, hdr);
+	return 0;
+}
+
+/* Who listens is not to cost the others their packets: there is a bound for each second. */
+static bool may_tell(struct bpflb_net *bn)
+{
+	u32 second = jiffies / HZ, of = READ_ONCE(bn->flow_events_second);
+
+	if (of != second && cmpxchg(&bn->flow_events_second, of, second) == of)
+		atomic_set(&bn->flow_events, 0);
+	return (u32)atomic_inc_return(&bn->flow_events) <=
+	       rcu_dereference(bn->settings)->flow_events;
+}
+
+/**
+ * bpflb_nl_flow_event() - tell those who listen of a flow
+ * @flow: the flow
+ * @cmd: BPFLB_CMD_FLOW_ADD: it has begun; SET: it has got its source; DEL: it has ended
+ * @end: of DEL: why
+ *
+ * Context: RCU, bottom halves off.
+ */
+void bpflb_nl_flow_event(const struct bpflb_flow *flow, u8 cmd, enum bpflb_flow_end end)
+{
+	const struct ended ended = { flow, end };
+	struct bpflb_net *bn = flow->bn;
+	bool told;
+
+	if (!bpflb_nl_listeners(bn, BPFLB_NL_FLOW))
+		return;
+	if (!may_tell(bn))
+		told = false;
+	else if (cmd == BPFLB_CMD_FLOW_DEL)
+		told = bpflb_nl_event(bn, BPFLB_NL_FLOW, cmd, ended_fill, &ended, GFP_ATOMIC);
+	else
+		told = bpflb_nl_event(bn, BPFLB_NL_FLOW, cmd, flow_fill, flow, GFP_ATOMIC);
+	if (!told)
+		this_cpu_inc(bn->counters->flow_events_lost);
 }
 
 /**

@@ -261,7 +261,7 @@ static int make_flow(struct bpflb_net *bn, const struct flow_wish *w)
 	bpflb_flow_announce(flow);
 	err = w->snat.port ? bpflb_snat_restore(flow, &w->snat.addr, w->snat.port) : 0;
 	if (err)
-		bpflb_flow_kill(flow);
+		bpflb_flow_kill(flow, BPFLB_FLOW_END_SOURCE);
 	return err;
 }
 

@@ -51,6 +51,8 @@ const struct nla_policy bpflb_nl_settings_policy[BPFLB_SETTINGS_A_MAX + 1] = {
 	[BPFLB_SETTINGS_A_NO_BACKEND] = NLA_POLICY_MAX(NLA_U8, BPFLB_NO_BACKEND_MAX),
 	[BPFLB_SETTINGS_A_UNKNOWN_PORTS] = NLA_POLICY_MAX(NLA_U8, BPFLB_UNKNOWN_PORTS_MAX),
 	[BPFLB_SETTINGS_A_PING] = NLA_POLICY_MAX(NLA_U8, 1),
+	[BPFLB_SETTINGS_A_FLOW_ACCOUNTING] = NLA_POLICY_MAX(NLA_U8, 1),
+	[BPFLB_SETTINGS_A_FLOW_EVENTS] = NLA_POLICY_MIN(NLA_U32, 1),
 };
 
 /* Timeouts are numbered like the states, one higher. */
@@ -250,6 +252,10 @@ static int set_scalars(struct bpflb_settings *s, struct genl_info *info)
 		s->refused_notes = nla_get_u8(a[BPFLB_SETTINGS_A_REFUSED_NOTES]);
 	if (a[BPFLB_SETTINGS_A_DISPATCH])
 		s->dispatch = nla_get_u8(a[BPFLB_SETTINGS_A_DISPATCH]);
+	if (a[BPFLB_SETTINGS_A_FLOW_ACCOUNTING])
+		s->flow_accounting = nla_get_u8(a[BPFLB_SETTINGS_A_FLOW_ACCOUNTING]);
+	if (a[BPFLB_SETTINGS_A_FLOW_EVENTS])
+		s->flow_events = nla_get_u32(a[BPFLB_SETTINGS_A_FLOW_EVENTS]);
 	if (a[BPFLB_SETTINGS_A_TIMEOUTS])
 		err = set_timeouts(s, a[BPFLB_SETTINGS_A_TIMEOUTS], info->extack);
 	if (!err && a[BPFLB_SETTINGS_A_SNAT_PORTS])
@@ -344,6 +350,8 @@ static int settings_fill(struct sk_buff *msg, const struct bpflb_nl_head *head,
 	    nla_put_u8(msg, BPFLB_SETTINGS_A_MASQUERADE, s->masquerade) ||
 	    nla_put_u8(msg, BPFLB_SETTINGS_A_REFUSED_NOTES, s->refused_notes) ||
 	    nla_put_u8(msg, BPFLB_SETTINGS_A_DISPATCH, s->dispatch) ||
+	    nla_put_u8(msg, BPFLB_SETTINGS_A_FLOW_ACCOUNTING, s->flow_accounting) ||
+	    nla_put_u32(msg, BPFLB_SETTINGS_A_FLOW_EVENTS, s->flow_events) ||
 	    put_range(msg, BPFLB_SETTINGS_A_SNAT_PORTS, &s->snat_ports) ||
 	    put_range(msg, BPFLB_SETTINGS_A_NODEPORTS, &s->nodeports) ||
 	    put_timeouts(msg, s) || put_lists(msg, s)) {

@@ -18,6 +18,14 @@ static u64 all_drops(const struct bpflb_net *bn)
 	return sum;
 }
 
+/* @counter: a member of struct bpflb_net_counters; both nouns have the same A_PAD */
+#define put_sum(msg, attr, bn, counter)						\
+	nla_put_u64_64bit(msg, attr,						\
+			  bpflb_net_sum(bn, offsetof(struct bpflb_net_counters, counter)), \
+			  BPFLB_STATS_A_PAD)
+
+static_assert((int)BPFLB_STATUS_A_PAD == (int)BPFLB_STATS_A_PAD);
+
 static int status_fill(struct sk_buff *msg, const struct bpflb_nl_head *head,
 		       struct bpflb_net *bn, const void *object)
 {
@@ -39,7 +47,8 @@ static int status_fill(struct sk_buff *msg, const struct bpflb_nl_head *head,
 	    nla_put_u32(msg, BPFLB_STATUS_A_FLOW_BUCKETS, bpflb_index_lines()) ||
 	    nla_put_u64_64bit(msg, BPFLB_STATUS_A_DROPS, all_drops(bn), BPFLB_STATUS_A_PAD) ||
 	    (bn->hooks && nla_put_flag(msg, BPFLB_STATUS_A_ACTIVE)) ||
-	    nla_put_u32(msg, BPFLB_STATUS_A_NAMESPACES, bpflb_gc_namespaces())) {
+	    nla_put_u32(msg, BPFLB_STATUS_A_NAMESPACES, bpflb_gc_namespaces()) ||
+	    put_sum(msg, BPFLB_STATUS_A_FLOW_EVENTS_LOST, bn, flow_events_lost)) {
 		genlmsg_cancel(msg, hdr);
 		return -EMSGSIZE;
 	}
@@ -91,12 +100,6 @@ static void sum_services(struct bpflb_net *bn, u64 total[BPFLB_COUNTS])
 	}
 }
 
-/* @counter: a member of struct bpflb_net_counters */
-#define put_sum(msg, attr, bn, counter)						\
-	nla_put_u64_64bit(msg, attr,						\
-			  bpflb_net_sum(bn, offsetof(struct bpflb_net_counters, counter)), \
-			  BPFLB_STATS_A_PAD)
-
 static int stats_fill(struct sk_buff *msg, const struct bpflb_nl_head *head,
 		      struct bpflb_net *bn, const void *object)
 {
@@ -115,7 +118,8 @@ static int stats_fill(struct sk_buff *msg, const struct bpflb_nl_head *head,
 	    put_sum(msg, BPFLB_STATS_A_NOTES_REMOVED, bn, notes_removed) ||
 	    put_sum(msg, BPFLB_STATS_A_ANSWERS, bn, answers) ||
 	    put_sum(msg, BPFLB_STATS_A_AFFINITY_EVICTED, bn, affinity_evicted) ||
-	    put_sum(msg, BPFLB_STATS_A_BYPASSED, bn, bypassed)) {
+	    put_sum(msg, BPFLB_STATS_A_BYPASSED, bn, bypassed) ||
+	    put_sum(msg, BPFLB_STATS_A_FLOW_EVENTS_LOST, bn, flow_events_lost)) {
 		genlmsg_cancel(msg, hdr);
 		return -EMSGSIZE;
 	}

@@ -259,7 +259,7 @@ unsigned int bpflb_reject_unreachable(struct bpflb_net *bn, struct sk_buff *skb,
 				      const struct bpflb_packet *pkt, unsigned int verdict)
 {
 	if (pkt->local_out)
-		return NF_DROP_ERR(-ECONNREFUSED);
+		return verdict | NF_DROP_ERR(-ECONNREFUSED);
 	if (is_intact(skb, pkt) && limit_allows(&bn->reject_limit, &pkt->tuple.src.addr))
 		send_unreachable(bn, skb, pkt);
 	return verdict;

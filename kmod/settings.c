@@ -93,6 +93,7 @@ struct bpflb_settings *bpflb_settings_default(void)
 	s->dsr_sender = BPFLB_DSR_SENDER_MAC;
 	s->bypass = 1;
 	s->flows_max = flows_max;
+	s->flow_events = 10000;
 	s->snat_ports = (struct bpflb_range){ 1024, 65535 };
 	s->nodeports = (struct bpflb_range){ 30000, 32767 };
 	memcpy(s->timeout, default_timeout, sizeof(s->timeout));

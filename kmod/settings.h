@@ -33,7 +33,9 @@ struct bpflb_snat_addrs {
  * @masquerade: enum bpflb_masquerade
  * @refused_notes: enum bpflb_refused_notes
  * @dispatch: enum bpflb_dispatch
+ * @flow_accounting: new flows count their packets
  * @flows_max: bound of the namespace's flows
+ * @flow_events: bound of the events of flows in a second
  * @timeout: seconds, by enum bpflb_flow_state
  * @snat_ports: where SNAT ports are taken from
  * @nodeports: where they never are
@@ -60,7 +62,9 @@ struct bpflb_settings {
 	u8 masquerade;
 	u8 refused_notes;
 	u8 dispatch;
+	u8 flow_accounting;
 	u32 flows_max;
+	u32 flow_events;
 	u32 timeout[__BPFLB_STATE_MAX];
 	struct bpflb_range snat_ports;
 	struct bpflb_range nodeports;

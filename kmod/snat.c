@@ -359,6 +359,8 @@ static enum bpflb_drop_reason complete_with(struct bpflb_flow *flow,
 		give_port_back(bn, pool, port);
 	switch (err) {
 	case 0:
+		bpflb_nl_flow_event(flow, BPFLB_CMD_FLOW_SET, 0);
+		return BPFLB_NO_DROP;
 	case -EALREADY:	/* another processor's choice is as good */
 		return BPFLB_NO_DROP;
 	case -ENOMEM:
@@ -547,6 +549,8 @@ int bpflb_snat_restore(struct bpflb_flow *flow, const union nf_inet_addr *addr, 
 	err = bpflb_flow_link_reply(flow, addr, port);
 	if (err)
 		give_port_back(bn, pool, ntohs(port));
+	else
+		bpflb_nl_flow_event(flow, BPFLB_CMD_FLOW_SET, 0);
 	return err;
 }
 

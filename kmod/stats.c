@@ -2,6 +2,7 @@
 #include <linux/netfilter.h>
 #include <linux/skbuff.h>
 
+#include "drop.h"
 #include "netns.h"
 #include "service.h"
 #include "stats.h"
@@ -119,8 +120,8 @@ const char *bpflb_drop_name(enum bpflb_drop_reason reason)
  * @skb: the packet, for the tracepoint; still the caller's
  * @reason: why
  *
- * Context: bottom halves off. Return: NF_DROP, for the hook to return; that
- * frees the packet with SKB_DROP_REASON_NETFILTER_DROP.
+ * Context: bottom halves off. Return: NF_DROP and why, for bpflb_finish(), which frees the
+ * packet; who frees it otherwise does it by bpflb_drop_free().
  */
 unsigned int bpflb_drop(struct bpflb_net *bn, struct bpflb_service *svc,
 			const struct sk_buff *skb, enum bpflb_drop_reason reason)
@@ -129,7 +130,7 @@ unsigned int bpflb_drop(struct bpflb_net *bn, struct bpflb_service *svc,
 	if (svc)
 		bpflb_counters_add(bpflb_counters_get(&svc->counters), BPFLB_COUNT_DROPS, 1);
 	trace_bpflb_drop(bn->net, skb, reason);
-	return NF_DROP;
+	return bpflb_verdict(reason);
 }
 
 /**

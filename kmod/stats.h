@@ -49,6 +49,7 @@ struct bpflb_counters {
  * @bypassed: packets that took bypass
  * @answers: ICMP errors and RSTs in a service's name
  * @affinity_evicted: clients that were forgotten for others
+ * @flow_events_lost: beyond what a second may have
  */
 struct bpflb_net_counters {
 	unsigned long drops[__BPFLB_DROP_MAX];
@@ -58,6 +59,7 @@ struct bpflb_net_counters {
 	unsigned long bypassed;
 	unsigned long answers;
 	unsigned long affinity_evicted;
+	unsigned long flow_events_lost;
 };
 
 struct bpflb_counters __percpu *bpflb_counters_get(struct bpflb_counters __percpu **where);

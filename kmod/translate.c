@@ -70,6 +70,19 @@ bool bpflb_flow_has_no_server(const struct bpflb_flow *flow, const struct bpflb_
 	return READ_ONCE(flow->be->down) && !(pkt->tcp_flags & BPFLB_TCP_RST);
 }
 
+/**
+ * bpflb_flow_end_for() - why a flow ends that does not serve
+ * @m: the flow, and what the packet is to it that bpflb_flow_serves() said no to
+ *
+ * Context: RCU.
+ */
+enum bpflb_flow_end bpflb_flow_end_for(const struct bpflb_match *m)
+{
+	if (bpflb_flow_is_expired(m->flow) || bpflb_flow_is_closing(m->flow))
+		return bpflb_flow_end_of_state(m->flow);
+	return m->role == BPFLB_ROLE_ORIG ? BPFLB_FLOW_END_BACKEND : BPFLB_FLOW_END_REPLACED;
+}
+
 /* The packet, client -> backend or back by now, will be looked up when it leaves. */
 static unsigned int give_hint(unsigned int verdict, const struct sk_buff *skb,
 			      const struct bpflb_packet *pkt, const struct bpflb_flow *flow)
@@ -146,7 +159,7 @@ static unsigned int from_snat(struct sk_buff *skb, struct bpflb_packet *pkt,
 
 		if (reason != BPFLB_NO_DROP) {
 			/* It must not stay half made: the next packet tries again. */
-			bpflb_flow_kill(flow);
+			bpflb_flow_kill(flow, BPFLB_FLOW_END_SOURCE);
 			return bpflb_drop(flow->bn, flow->be->key.svc, skb, reason);
 		}
 	}

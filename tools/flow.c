@@ -131,6 +131,14 @@ static void decode(struct nlattr **attrs, struct flow *flow)
 	flow->expires = attr_u32(attrs[BPFLB_FLOW_A_EXPIRES]);
 	flow->has_idle = attrs[BPFLB_FLOW_A_IDLE];
 	flow->has_expires = attrs[BPFLB_FLOW_A_EXPIRES];
+	flow->packets[0] = attr_u64(attrs[BPFLB_FLOW_A_PACKETS_IN]);
+	flow->packets[1] = attr_u64(attrs[BPFLB_FLOW_A_PACKETS_OUT]);
+	flow->bytes[0] = attr_u64(attrs[BPFLB_FLOW_A_BYTES_IN]);
+	flow->bytes[1] = attr_u64(attrs[BPFLB_FLOW_A_BYTES_OUT]);
+	flow->duration = attr_u64(attrs[BPFLB_FLOW_A_DURATION]);
+	flow->has_account = attrs[BPFLB_FLOW_A_DURATION];
+	flow->end = attr_u8(attrs[BPFLB_FLOW_A_END]);
+	flow->has_end = attrs[BPFLB_FLOW_A_END];
 }
 
 /**
@@ -172,6 +180,24 @@ static void endpoint_json(struct json *json, const char *key, const struct endpo
 	json_close(json);
 }
 
+static void account_json(struct json *json, const struct flow *flow)
+{
+	static const char *const keys[] = {
+		"packets_in", "bytes_in", "packets_out", "bytes_out", "duration"
+	};
+	const uint64_t values[] = {
+		flow->packets[0], flow->bytes[0], flow->packets[1], flow->bytes[1], flow->duration
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+		if (flow->has_account)
+			json_u64(json, keys[i], values[i]);
+		else
+			json_null(json, keys[i]);
+	}
+}
+
 /**
  * flow_show_json - a flow as JSON
  * @json: where to
@@ -208,6 +234,9 @@ void flow_show_json(struct json *json, const char *key, const struct flow *flow)
 		json_u64(json, "idle", flow->idle);
 	if (flow->has_expires)
 		json_u64(json, "expires", flow->expires);
+	account_json(json, flow);
+	if (flow->has_end)
+		json_string(json, "end", name_of(end_names, flow->end, room));
 	json_close(json);
 }
 
@@ -266,6 +295,13 @@ void flow_show(FILE *file, const struct flow *flow)
 		flow_endpoint(&flow->frontend, frontend),
 		flow_endpoint(&flow->backend, backend), flow_how(flow, how),
 		name_of(state_names, flow->state, state));
+	if (flow->has_end)
+		fprintf(file, " end %s", name_of(end_names, flow->end, state));
+	if (flow->has_account)
+		fprintf(file, " in %" PRIu64 " packets %" PRIu64 " bytes out %" PRIu64
+			" packets %" PRIu64 " bytes in %" PRIu64 ".%03us", flow->packets[0],
+			flow->bytes[0], flow->packets[1], flow->bytes[1], flow->duration / 1000,
+			(unsigned int)(flow->duration % 1000));
 }
 
 /**

@@ -5,7 +5,7 @@
 
 #include "objects.h"
 
-/** struct flow - see enum bpflb_flow_attr */
+/** struct flow - see enum bpflb_flow_attr; of @packets and @bytes the client's are first */
 struct flow {
 	char service[BPFLB_NAME_MAX];
 	uint8_t proto;
@@ -25,6 +25,12 @@ struct flow {
 	uint32_t expires;
 	bool has_idle;
 	bool has_expires;
+	uint64_t packets[2];
+	uint64_t bytes[2];
+	uint64_t duration;
+	bool has_account;
+	uint8_t end;
+	bool has_end;
 };
 
 void flow_decode(const struct nlmsghdr *nlh, struct flow *flow);

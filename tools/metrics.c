@@ -45,6 +45,7 @@ enum value {
 	VALUE_NOTES_REMOVED,
 	VALUE_ANSWERS,
 	VALUE_AFFINITY_EVICTED,
+	VALUE_FLOW_EVENTS_LOST,
 	VALUE_SNAT_ADDRESSES,
 	VALUE_SNAT_PORTS,
 	VALUES,
@@ -119,6 +120,8 @@ static const struct metric whole_metrics[] = {
 	  .help = "ICMP errors and RSTs sent in a service's name." },
 	{ .name = "bpflb_affinity_evictions_total", .value = VALUE_AFFINITY_EVICTED,
 	  .help = "Clients whose affinity was cut short for others." },
+	{ .name = "bpflb_flow_events_lost_total", .value = VALUE_FLOW_EVENTS_LOST,
+	  .help = "Events of flows beyond what a second may have." },
 	{ 0 }
 };
 
@@ -313,6 +316,7 @@ static void whole_row(const struct snapshot *snapshot, const struct nlmsghdr *st
 	row->values[VALUE_NOTES_REMOVED] = attr_u64(attrs[BPFLB_STATS_A_NOTES_REMOVED]);
 	row->values[VALUE_ANSWERS] = attr_u64(attrs[BPFLB_STATS_A_ANSWERS]);
 	row->values[VALUE_AFFINITY_EVICTED] = attr_u64(attrs[BPFLB_STATS_A_AFFINITY_EVICTED]);
+	row->values[VALUE_FLOW_EVENTS_LOST] = attr_u64(attrs[BPFLB_STATS_A_FLOW_EVENTS_LOST]);
 	row->values[VALUE_SNAT_ADDRESSES] = snapshot->settings.snat_count;
 	row->values[VALUE_SNAT_PORTS] = snat_ports(&snapshot->settings);
 }

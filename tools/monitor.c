@@ -10,6 +10,7 @@
 
 #include "args.h"
 #include "attrs.h"
+#include "monitor_flow.h"
 #include "names.h"
 #include "objects.h"
 
@@ -55,6 +56,7 @@ static const struct event known_events[BPFLB_CMD_MAX + 1] = {
 	[BPFLB_CMD_NODE_DEL]		= { "del", WATCH_NODE },
 	[BPFLB_CMD_FLOW_ADD]		= { "add", WATCH_FLOW },
 	[BPFLB_CMD_FLOW_DEL]		= { "del", WATCH_FLOW },
+	[BPFLB_CMD_FLOW_SET]		= { "set", WATCH_FLOW },
 	[BPFLB_CMD_SNAT_FULL]		= { "full", WATCH_SNAT },
 };
 
@@ -62,10 +64,12 @@ static const struct event known_events[BPFLB_CMD_MAX + 1] = {
  * struct monitor - what is watched, and how it is shown
  * @options: of lbadm
  * @watched: a bit for each enum watched
+ * @flows: what comes by a socket of its own
  */
 struct monitor {
 	const struct options *options;
 	unsigned int watched;
+	struct flow_watch flows;
 };
 
 static volatile sig_atomic_t stopped;
@@ -227,6 +231,48 @@ static void show_lost(const struct monitor *monitor)
 	fflush(stdout);
 }
 
+static void show_flows_lost(const struct monitor *monitor, uint64_t count)
+{
+	struct json json;
+
+	if (monitor->options->json) {
+		begin_json(monitor, &json, "lost");
+		json_string(&json, "object", watched_names[WATCH_FLOW]);
+		json_u64(&json, "count", count);
+		json_close(&json);
+	} else {
+		begin_text(monitor);
+		printf("%llu flow events lost\n", (unsigned long long)count);
+	}
+	fflush(stdout);
+}
+
+/* Of flows that come too fast some are not told: how many, once a second. */
+static int watch_flows(struct context *context, struct monitor *monitor, bool readable)
+{
+	struct flow_watch *flows = &monitor->flows;
+	uint64_t lost = 0;
+	int code, error;
+
+	if (!(monitor->watched & 1 << WATCH_FLOW))
+		return LBADM_OK;
+	error = readable ? conn_read_events(&flows->conn, show_event, monitor) : 0;
+	if (error && error != -ENOBUFS)
+		return report(LBADM_REFUSED, "%s", flows->conn.refusal.message);
+	if (!flow_watch_is_due(flows) || !conn_listens(&flows->conn))
+		return LBADM_OK;
+	code = flow_watch_count(flows, context, &lost);
+	if (!code && lost)
+		show_flows_lost(monitor, lost);
+	return code;
+}
+
+static bool is_heard(const struct conn *conn, const struct monitor *monitor)
+{
+	return (!(monitor->watched & WATCH_CONFIG) || conn_listens(conn)) &&
+	       (!(monitor->watched & 1 << WATCH_FLOW) || conn_listens(&monitor->flows.conn));
+}
+
 /* Whoever reads it knows from here on that every later change will be told. */
 static void show_start(const struct monitor *monitor, const struct status *status)
 {
@@ -264,27 +310,39 @@ static void catch_signals(sigset_t *unblocked)
  * read. So it is told then: that is its place among the events, and whoever
  * asks for the state of things upon it misses nothing after that.
  */
-static int watch(struct conn *conn, struct monitor *monitor, const sigset_t *unblocked)
+static int watch(struct context *context, struct conn *conn, struct monitor *monitor,
+		 const sigset_t *unblocked)
 {
 	struct pollfd pollers[] = {
 		{ .fd = nl_socket_get_fd(conn->sk), .events = POLLIN },
 		{ .fd = STDOUT_FILENO },	/* only for: its reader has gone */
+		{ .fd = -1, .events = POLLIN },
 	};
-	const struct timespec at_once = { 0 };
+	const struct timespec at_once = { 0 }, second = { .tv_sec = 1 };
 	bool lost = false;
-	int ready, error;
+	int ready, error, code;
+
+	if (monitor->watched & 1 << WATCH_FLOW)
+		pollers[2].fd = nl_socket_get_fd(monitor->flows.conn.sk);
 
 	while (!stopped && !ferror(stdout)) {
-		ready = ppoll(pollers, 2, lost ? &at_once : NULL, unblocked);
+		ready = ppoll(pollers, 3, lost ? &at_once : &second, unblocked);
 		if (ready < 0)
 			continue;
-		if (!ready) {
+		code = watch_flows(context, monitor, pollers[2].revents);
+		if (code)
+			return code;
+		if (!ready && !is_heard(conn, monitor))
+			return report(LBADM_ABSENT, "the module was unloaded: what comes after that "
+				      "is not seen here");
+		if (lost && !pollers[0].revents) {
 			show_lost(monitor);
 			lost = false;
-			continue;
 		}
 		if (pollers[1].revents & (POLLERR | POLLHUP | POLLNVAL))
 			break;
+		if (!pollers[0].revents)
+			continue;
 		error = conn_read_events(conn, show_event, monitor);
 		if (error == -ENOBUFS)
 			lost = true;
@@ -328,17 +386,18 @@ static int monitor_run(struct context *context)
 	code = conn_open(&events);
 	if (!code && monitor.watched & WATCH_CONFIG)
 		code = conn_listen(&events, BPFLB_MCGRP_CONFIG);
-	if (!code && monitor.watched & 1 << WATCH_FLOW)
-		code = conn_listen(&events, BPFLB_MCGRP_FLOW);
 	if (!code)
 		code = conn_open(&context->conn);
+	if (!code && monitor.watched & 1 << WATCH_FLOW)
+		code = flow_watch_open(&monitor.flows, context);
 	if (!code)
 		code = status_get(context, &status);
 	if (!code) {
 		show_start(&monitor, &status);
-		code = watch(&events, &monitor, &unblocked);
+		code = watch(context, &events, &monitor, &unblocked);
 	}
 	conn_close(&events);
+	conn_close(&monitor.flows.conn);
 	return code;
 }
 
@@ -348,6 +407,10 @@ static const struct command monitor_commands[] = {
 		.summary = "show what happens as it happens, one event a line",
 		.help = "Without a word: all but flows. Begins with the generation from which on it\n"
 			"sees everything; says 'events lost' if they came faster than it could show.\n"
+			"'flow set': one of SNAT has its source. 'N flow events lost': more than 'set\n"
+			"flow-events', or than it could show, once a second. With 'set flow-accounting\n"
+			"on' the end of a flow tells what it has carried. It ends when the module is\n"
+			"unloaded.\n"
 			"'snat full': a new flow was dropped for want of a source port, shown once a\n"
 			"second at most. -t puts the time in front; with -j each line is a JSON object.\n",
 		.run = monitor_run,

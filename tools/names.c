@@ -164,6 +164,20 @@ const char *const kind_names[] = {
 };
 CHECK_NAMES(kind_names, __BPFLB_FLOW_KIND_MAX);
 
+const char *const end_names[] = {
+	[BPFLB_FLOW_END_TIMEOUT]	= "timeout",
+	[BPFLB_FLOW_END_FIN]		= "fin",
+	[BPFLB_FLOW_END_RST]		= "rst",
+	[BPFLB_FLOW_END_FLUSHED]	= "flushed",
+	[BPFLB_FLOW_END_BACKEND]	= "backend",
+	[BPFLB_FLOW_END_EVICTED]	= "evicted",
+	[BPFLB_FLOW_END_REPLACED]	= "replaced",
+	[BPFLB_FLOW_END_SOURCE]		= "source",
+	[BPFLB_FLOW_END_NAMESPACE]	= "namespace",
+	NULL
+};
+CHECK_NAMES(end_names, __BPFLB_FLOW_END_MAX);
+
 const char *const proto_names[] = { "tcp", "udp", "sctp", NULL };
 const unsigned char proto_numbers[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP };
 

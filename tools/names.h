@@ -26,6 +26,7 @@ extern const char *const switch_names[];
 extern const char *const bypass_names[];
 extern const char *const state_names[];
 extern const char *const kind_names[];
+extern const char *const end_names[];
 extern const char *const proto_names[];
 extern const unsigned char proto_numbers[];
 

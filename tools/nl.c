@@ -441,6 +441,28 @@ int conn_listen(struct conn *conn, const char *group)
 }
 
 /**
+ * conn_listens - is the socket in a group still?
+ * @conn: after conn_listen()
+ *
+ * A module that goes takes its groups along, and nobody is told.
+ */
+bool conn_listens(const struct conn *conn)
+{
+	uint32_t groups[16] = { 0 };
+	socklen_t size = sizeof(groups);
+	unsigned int i;
+
+	if (getsockopt(nl_socket_get_fd(conn->sk), SOL_NETLINK, NETLINK_LIST_MEMBERSHIPS, groups,
+		       &size))
+		return true;
+	for (i = 0; i < sizeof(groups) / sizeof(*groups); i++) {
+		if (groups[i])
+			return true;
+	}
+	return size > sizeof(groups);
+}
+
+/**
  * conn_read_events - wait for events and take those that are there
  * @conn: the socket
  * @handler: takes each

@@ -100,6 +100,7 @@ void conn_stamp(struct conn *conn, struct nlmsghdr *nlh);
 int conn_send_batch(struct conn *conn, void *bytes, size_t length);
 int conn_send_each(struct conn *conn, void *bytes, size_t length, refusal_fn *refused, void *arg);
 int conn_listen(struct conn *conn, const char *group);
+bool conn_listens(const struct conn *conn);
 int conn_read_events(struct conn *conn, message_fn *handler, void *arg);
 void messages_add(const struct nlmsghdr *nlh, void *arg);
 void messages_free(struct messages *messages);

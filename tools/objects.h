@@ -41,6 +41,7 @@ struct status {
 	uint64_t drops;
 	bool active;
 	uint32_t namespaces;
+	uint64_t flow_events_lost;
 };
 
 /** struct settings - see enum bpflb_settings_attr */
@@ -60,6 +61,8 @@ struct settings {
 	uint8_t no_backend;
 	uint8_t unknown_ports;
 	bool ping;
+	bool flow_accounting;
+	uint32_t flow_events;	/* 0: not told */
 	struct prefix nodeport_addresses[BPFLB_NODEPORT_ADDRS_MAX];
 	unsigned int nodeport_address_count;
 	struct prefix pods[BPFLB_PODS_MAX];

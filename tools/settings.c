@@ -19,6 +19,8 @@ enum setting {
 	SETTING_NO_BACKEND,
 	SETTING_UNKNOWN_PORTS,
 	SETTING_PING,
+	SETTING_FLOW_ACCOUNTING,
+	SETTING_FLOW_EVENTS,
 	SETTING_NODEPORT_ADDRESSES,
 	SETTING_PODS,
 	SETTING_MASQUERADE,
@@ -40,6 +42,8 @@ static const char *const setting_names[] = {
 	[SETTING_NO_BACKEND]	= "no-backend",
 	[SETTING_UNKNOWN_PORTS]	= "unknown-ports",
 	[SETTING_PING]		= "ping",
+	[SETTING_FLOW_ACCOUNTING] = "flow-accounting",
+	[SETTING_FLOW_EVENTS]	= "flow-events",
 	[SETTING_NODEPORT_ADDRESSES] = "nodeport-addresses",
 	[SETTING_PODS]		= "pods",
 	[SETTING_MASQUERADE]	= "masquerade",
@@ -84,13 +88,13 @@ static int build_choice(struct request *request, struct line *line, const char *
 	return code;
 }
 
-static int build_flows_max(struct request *request, struct line *line)
+static int build_number(struct request *request, struct line *line, const char *what, int type)
 {
 	uint64_t value;
-	int code = args_number(line, "flows-max", 1, UINT32_MAX, &value);
+	int code = args_number(line, what, 1, UINT32_MAX, &value);
 
 	if (!code)
-		request_u32(request, line->next - 1, BPFLB_SETTINGS_A_FLOWS_MAX, value);
+		request_u32(request, line->next - 1, type, value);
 	return code;
 }
 
@@ -242,7 +246,7 @@ static int build_setting(struct request *request, struct line *line, struct draf
 	case SETTING_MODE:
 		return build_choice(request, line, "mode", mode_names, BPFLB_SETTINGS_A_MODE);
 	case SETTING_FLOWS_MAX:
-		return build_flows_max(request, line);
+		return build_number(request, line, "flows-max", BPFLB_SETTINGS_A_FLOWS_MAX);
 	case SETTING_TIMEOUT:
 		return take_timeouts(line, draft);
 	case SETTING_SNAT_ADDRESS:
@@ -267,6 +271,11 @@ static int build_setting(struct request *request, struct line *line, struct draf
 				    BPFLB_SETTINGS_A_UNKNOWN_PORTS);
 	case SETTING_PING:
 		return build_choice(request, line, "ping", switch_names, BPFLB_SETTINGS_A_PING);
+	case SETTING_FLOW_ACCOUNTING:
+		return build_choice(request, line, "flow-accounting", switch_names,
+				    BPFLB_SETTINGS_A_FLOW_ACCOUNTING);
+	case SETTING_FLOW_EVENTS:
+		return build_number(request, line, "flow-events", BPFLB_SETTINGS_A_FLOW_EVENTS);
 	case SETTING_NODEPORT_ADDRESSES:
 		return build_nodeport_addresses(request, line, draft);
 	case SETTING_PODS:
@@ -314,7 +323,7 @@ static int settings_build(struct request *request, struct line *line)
 	if (!line_peek(line))
 		return report_end(line, "a setting is missing");
 	while (!code && line_peek(line)) {
-		char valid[256];
+		char valid[512];
 
 		if (!parse_choice(line_peek(line), setting_names, &which)) {
 			names_join(setting_names, valid, sizeof(valid));
@@ -384,7 +393,10 @@ static const struct command settings_commands[] = {
 			"                            what becomes of packets to a service's address where\n"
 			"                            no service has the port; addresses that a node has\n"
 			"                            itself are never closed\n"
-			"ping on|off                 whether service addresses answer to ping\n",
+			"ping on|off                 whether service addresses answer to ping\n"
+			"flow-accounting on|off      whether flows made from now on count their packets\n"
+			"                            and bytes; 72 bytes more for each\n"
+			"flow-events N               what 'monitor flow' gets in a second, at most\n",
 		.build = settings_build,
 		.in_file = true,
 	},

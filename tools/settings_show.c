@@ -9,6 +9,8 @@
 #include "objects.h"
 
 /* As <linux/bpflb.h> has them; by enum bpflb_flow_state. */
+#define FLOW_EVENTS_DEFAULT 10000
+
 static const uint32_t timeout_defaults[BPFLB_TIMEOUT_A_MAX] = {
 	[BPFLB_STATE_TCP_SYN_SENT]	= 60,
 	[BPFLB_STATE_TCP_SYN_RECEIVED]	= 60,
@@ -90,6 +92,8 @@ void settings_decode(const struct nlmsghdr *nlh, struct settings *settings)
 	settings->no_backend = attr_u8(attrs[BPFLB_SETTINGS_A_NO_BACKEND]);
 	settings->unknown_ports = attr_u8(attrs[BPFLB_SETTINGS_A_UNKNOWN_PORTS]);
 	settings->ping = attr_u8(attrs[BPFLB_SETTINGS_A_PING]);
+	settings->flow_accounting = attr_u8(attrs[BPFLB_SETTINGS_A_FLOW_ACCOUNTING]);
+	settings->flow_events = attr_u32(attrs[BPFLB_SETTINGS_A_FLOW_EVENTS]);
 	settings->masquerade = attr_u8(attrs[BPFLB_SETTINGS_A_MASQUERADE]);
 	settings->refused_notes = attr_u8(attrs[BPFLB_SETTINGS_A_REFUSED_NOTES]);
 	settings->dispatch = attr_u8(attrs[BPFLB_SETTINGS_A_DISPATCH]);
@@ -192,6 +196,8 @@ void settings_json(struct json *json, const char *key, const struct settings *se
 	json_string(json, "unknown_ports",
 		    name_of(unknown_ports_names, settings->unknown_ports, room));
 	json_bool(json, "ping", settings->ping);
+	json_bool(json, "flow_accounting", settings->flow_accounting);
+	json_u64(json, "flow_events", settings->flow_events);
 	json_close(json);
 }
 
@@ -279,6 +285,10 @@ void settings_event(FILE *file, const struct settings *settings)
 	fprintf(file, " dispatch %s ipip-source",
 		name_of(dispatch_names, settings->dispatch, room));
 	write_ipip_sources(file, settings);
+	fprintf(file, " flow-accounting %s", switch_names[settings->flow_accounting]);
+	/* A module that does not know it has none to tell. */
+	if (settings->flow_events)
+		fprintf(file, " flow-events %u", settings->flow_events);
 }
 
 /**
@@ -330,6 +340,10 @@ void settings_save(FILE *file, const struct settings *settings)
 			name_of(unknown_ports_names, settings->unknown_ports, room));
 	if (settings->ping)
 		fputs("set ping on\n", file);
+	if (settings->flow_accounting)
+		fputs("set flow-accounting on\n", file);
+	if (settings->flow_events && settings->flow_events != FLOW_EVENTS_DEFAULT)
+		fprintf(file, "set flow-events %u\n", settings->flow_events);
 	if (settings->nodeport_address_count) {
 		fputs("set nodeport-addresses", file);
 		write_nodeport_addresses(file, settings);
@@ -394,7 +408,8 @@ static void show_text(const struct settings *settings)
 	printf("%-13s %s\n", "dispatch", name_of(dispatch_names, settings->dispatch, room));
 	printf("%-13s", "ipip-source");
 	write_ipip_sources(stdout, settings);
-	putchar('\n');
+	printf("\n%-13s %s\n", "flow-accounting", switch_names[settings->flow_accounting]);
+	printf("%-13s %u\n", "flow-events", settings->flow_events);
 }
 
 /** settings_run_show - lbadm set show, see struct command */

@@ -90,6 +90,7 @@ static int totals_json(struct context *context, const struct nlmsghdr *nlh,
 	json_u64(&json, "bypassed", attr_u64(attrs[BPFLB_STATS_A_BYPASSED]));
 	json_u64(&json, "answers", attr_u64(attrs[BPFLB_STATS_A_ANSWERS]));
 	json_u64(&json, "affinity_evicted", attr_u64(attrs[BPFLB_STATS_A_AFFINITY_EVICTED]));
+	json_u64(&json, "flow_events_lost", attr_u64(attrs[BPFLB_STATS_A_FLOW_EVENTS_LOST]));
 	json_open(&json, "drops", '[');
 	attrs_for_each(attr, nlh, left) {
 		if (nla_type(attr) != BPFLB_STATS_A_DROP)
@@ -124,6 +125,8 @@ static void totals_text(const struct nlmsghdr *nlh, struct nlattr **attrs,
 	printf("bypassed     %" PRIu64 "\n", attr_u64(attrs[BPFLB_STATS_A_BYPASSED]));
 	printf("answers      %" PRIu64 "\n", attr_u64(attrs[BPFLB_STATS_A_ANSWERS]));
 	printf("forgotten    %" PRIu64 "\n", attr_u64(attrs[BPFLB_STATS_A_AFFINITY_EVICTED]));
+	printf("not told     %" PRIu64 " flow events\n",
+	       attr_u64(attrs[BPFLB_STATS_A_FLOW_EVENTS_LOST]));
 	attrs_for_each(attr, nlh, left) {
 		if (nla_type(attr) != BPFLB_STATS_A_DROP)
 			continue;
@@ -216,6 +219,7 @@ static const struct command stats_commands[] = {
 		.help = "'In' is from clients to backends, 'out' is from backends to clients. The\n"
 			"answers of a DSR flow that was sent to another node are not seen here.\n"
 			"'Forgotten' are clients whose affinity gave way to that of others too early.\n"
+			"'Not told' are events of flows beyond 'set flow-events' in a second.\n"
 			"People are shown the reasons that occurred; -j has all of them.\n",
 		.run = stats_run,
 	},

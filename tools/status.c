@@ -25,6 +25,7 @@ static void status_decode(const struct nlmsghdr *nlh, void *arg)
 	status->drops = attr_u64(attrs[BPFLB_STATUS_A_DROPS]);
 	status->active = attrs[BPFLB_STATUS_A_ACTIVE];
 	status->namespaces = attr_u32(attrs[BPFLB_STATUS_A_NAMESPACES]);
+	status->flow_events_lost = attr_u64(attrs[BPFLB_STATUS_A_FLOW_EVENTS_LOST]);
 }
 
 /**

@@ -364,15 +364,17 @@ def settings(s):
           "default timeouts")
     equal([before[key] for key in ("snat_addresses", "snat_ports", "nodeports", "dsr_sender",
                                    "dsr_devices", "bypass", "no_backend", "unknown_ports", "ping", "nodeport_addresses",
-                                   "pods", "masquerade", "refused_notes", "dispatch", "ipip_sources")],
+                                   "pods", "masquerade", "refused_notes", "dispatch", "ipip_sources",
+                                   "flow_accounting", "flow_events")],
           [[], {"first": 1024, "last": 65535}, {"first": 30000, "last": 32767}, "mac", [], True,
-           "reject", "pass", False, [], [], "remote", "drop", "opt", []],
+           "reject", "pass", False, [], [], "remote", "drop", "opt", [], False, 10000],
           "defaults")
     s.do("set mode hybrid flows-max 4096 timeout tcp-fin 2m udp-replied 1h "
          "snat-address 10.0.0.1 10.0.0.2 snat-ports 2000-3000 nodeports 31000-31999 "
          "dsr-device eth0 eth1 dsr-sender device bypass off no-backend drop "
          "unknown-ports reject ping on nodeport-addresses 192.0.2.0/24,2001:db8::1 "
-         "pods 10.244.1.0/24,fd00::/64 masquerade all refused-notes strip dispatch geneve ipip-source 10.99.0.0/16,fd99::/64")
+         "pods 10.244.1.0/24,fd00::/64 masquerade all refused-notes strip dispatch geneve ipip-source 10.99.0.0/16,fd99::/64 "
+         "flow-accounting on flow-events 77")
     want = dict(before, mode="hybrid", mode_origin="set", flows_max=4096,
                 timeouts=dict(before["timeouts"], tcp_fin=120, udp_replied=3600),
                 snat_addresses=["10.0.0.1", "10.0.0.2"],
@@ -381,7 +383,8 @@ def settings(s):
                 dsr_devices=["eth0", "eth1"], bypass=False, no_backend="drop", unknown_ports="reject", ping=True,
                 nodeport_addresses=["192.0.2.0/24", "2001:db8::1/128"],
                 pods=["10.244.1.0/24", "fd00::/64"], masquerade="all", refused_notes="strip",
-                dispatch="geneve", ipip_sources=["10.99.0.0/16", "fd99::/64"])
+                dispatch="geneve", ipip_sources=["10.99.0.0/16", "fd99::/64"],
+                flow_accounting=True, flow_events=77)
     equal(s.json("set show")["settings"], want, "all at once")
     works(lbadm("-n", s.name, "apply", "-", stdin=s.do("save")))
     equal(s.json("set show")["settings"], want, "saved and applied")
@@ -398,7 +401,8 @@ def settings(s):
                   ["nodeports", "31000-31999"], ["dsr-device", "eth2"], ["bypass", "off"],
                   ["no-backend", "drop"], ["unknown-ports", "reject"], ["ping", "on"],
                   ["nodeport-addresses", "any"], ["pods", "none"], ["masquerade", "all"],
-                  ["refused-notes", "strip"], ["dispatch", "geneve"], ["ipip-source", "none"]):
+                  ["refused-notes", "strip"], ["dispatch", "geneve"], ["ipip-source", "none"],
+                  ["flow-accounting", "on"], ["flow-events", "77"]):
         check(any(line.split() == words for line in text.splitlines()),
               f"not shown: {' '.join(words)}", text.splitlines)
 

@@ -81,7 +81,7 @@ def every_change(s):
         s.do("set mode dsr timeout tcp-fin 5s snat-address 10.0.0.1")
         line = m.line()
         for part in ("set mode dsr flows-max ", " tcp-fin 5s ", " snat-address 10.0.0.1 ",
-                     " dsr-device none", " bypass on no-backend reject unknown-ports pass ping off nodeport-addresses any pods none masquerade remote refused-notes drop dispatch opt ipip-source none"):
+                     " dsr-device none", " bypass on no-backend reject unknown-ports pass ping off nodeport-addresses any pods none masquerade remote refused-notes drop dispatch opt ipip-source none flow-accounting off flow-events 10000"):
             check(part in line, f"no {part!r}", [line])
         # What is shown can be said again, and then is no change.
         generation = s.generation()
@@ -131,13 +131,13 @@ def flows_if_asked_for(s):
     with monitor(s, "flow") as flows, monitor(s, "-j", "flow", "node") as both, monitor(s) as none:
         s.connect(socket.SOCK_DGRAM, 4000, ("192.0.2.10", 53))
         s.do("flow flush")
-        s.do("node add 10.0.0.1")
         what = "dns udp 10.1.0.1:4000 > 192.0.2.10:53 > 10.1.0.2:5353 snat"
-        for verb in "add", "del":
+        for verb in "add", "set", "del":
             check((line := flows.line()).startswith(f"flow {verb} {what}"), line)
             got = parsed(both.line())
             equal((got["event"], got["object"], got["flow"]["client"]),
                   (verb, "flow", {"address": "10.1.0.1", "port": 4000}), "event")
+        s.do("node add 10.0.0.1")
         equal(parsed(both.line())["object"], "node", "what follows")
         equal(none.line(), "node add 10.0.0.1", "without flows")
 

@@ -64,7 +64,8 @@ def the_numbers_are_those_of_the_lists(s):
     check(stats["counters"]["flows"] == 3 == stats["counters"]["packets_in"], "no traffic", [repr(stats)])
     for key, name in (("notes_sent", "dsr_notes_sent"), ("notes_taken", "dsr_notes_taken"),
                       ("notes_removed", "dsr_notes_removed"), ("bypassed", "bypassed_packets"),
-                      ("answers", "answers_sent"), ("affinity_evicted", "affinity_evictions")):
+                      ("answers", "answers_sent"), ("affinity_evicted", "affinity_evictions"),
+                      ("flow_events_lost", "flow_events_lost")):
         equal(m.value(f"bpflb_{name}_total"), stats[key], name)
     equal(sorted((x["reason"], v) for x, v in m.all("bpflb_dropped_packets_total")),
           sorted((drop["reason"], drop["packets"]) for drop in stats["drops"]), "drops")

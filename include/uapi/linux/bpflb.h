@@ -105,6 +105,7 @@ enum bpflb_cmd {
 	BPFLB_CMD_AFFINITY_ADD,		/* enum bpflb_affinity_attr */
 	BPFLB_CMD_AFFINITY_GET,		/* dump only */
 	BPFLB_CMD_EXPLAIN,		/* enum bpflb_explain_attr, dump only */
+	BPFLB_CMD_FLOW_SET,		/* enum bpflb_flow_attr; event only */
 	__BPFLB_CMD_MAX,
 };
 #define BPFLB_CMD_MAX (__BPFLB_CMD_MAX - 1)
@@ -370,6 +371,7 @@ enum bpflb_status_attr {
 	BPFLB_STATUS_A_DROPS,		/* u64, packets, all reasons */
 	BPFLB_STATUS_A_ACTIVE,		/* flag: packets of this namespace come by here */
 	BPFLB_STATUS_A_NAMESPACES,	/* u32, how many of all namespaces are ACTIVE */
+	BPFLB_STATUS_A_FLOW_EVENTS_LOST,	/* u64, as in enum bpflb_stats_attr */
 	__BPFLB_STATUS_A_MAX,
 };
 #define BPFLB_STATUS_A_MAX (__BPFLB_STATUS_A_MAX - 1)
@@ -408,6 +410,8 @@ enum bpflb_settings_attr {
 	BPFLB_SETTINGS_A_IPIP_SOURCE,	/* prefix, repeated, one of a family: where IPIP takes
 					 * sources from, one for each flow; none: this node's
 					 */
+	BPFLB_SETTINGS_A_FLOW_ACCOUNTING,	/* u8, 0 or 1; 0. 1: new flows count packets */
+	BPFLB_SETTINGS_A_FLOW_EVENTS,	/* u32, events of flows in a second, at most; 10000 */
 	__BPFLB_SETTINGS_A_MAX,
 };
 #define BPFLB_SETTINGS_A_MAX (__BPFLB_SETTINGS_A_MAX - 1)
@@ -622,6 +626,34 @@ enum bpflb_flow_marks {
 };
 
 /**
+ * enum bpflb_flow_end - why a flow has ended
+ * @BPFLB_FLOW_END_TIMEOUT: no packet for as long as its state allows
+ * @BPFLB_FLOW_END_FIN: closed by its ends: FIN of TCP, SHUTDOWN of SCTP
+ * @BPFLB_FLOW_END_RST: broken off by an end: RST of TCP, ABORT of SCTP
+ * @BPFLB_FLOW_END_FLUSHED: FLOW_DEL
+ * @BPFLB_FLOW_END_BACKEND: its backend was removed, is down, or is on another node now
+ * @BPFLB_FLOW_END_EVICTED: unanswered, and gave way to a new one where FLOWS_MAX is reached
+ * @BPFLB_FLOW_END_REPLACED: its client began another connection that looks like it
+ * @BPFLB_FLOW_END_SOURCE: this node had no source address and port for it, or has them no more
+ * @BPFLB_FLOW_END_NAMESPACE: the network namespace has ended
+ *
+ * A flow that was closed or broken off ends when the timeout of that is over, or when the client
+ * has a use for its port.
+ */
+enum bpflb_flow_end {
+	BPFLB_FLOW_END_TIMEOUT,
+	BPFLB_FLOW_END_FIN,
+	BPFLB_FLOW_END_RST,
+	BPFLB_FLOW_END_FLUSHED,
+	BPFLB_FLOW_END_BACKEND,
+	BPFLB_FLOW_END_EVICTED,
+	BPFLB_FLOW_END_REPLACED,
+	BPFLB_FLOW_END_SOURCE,
+	BPFLB_FLOW_END_NAMESPACE,
+	__BPFLB_FLOW_END_MAX,
+};
+
+/**
  * enum bpflb_flow_attr - FLOW_GET (a dump), FLOW_DEL, FLOW_ADD, and flow events
  *
  * In a request SERVICE, PROTO, CLIENT and BACKEND (with or without their
@@ -635,7 +667,13 @@ enum bpflb_flow_marks {
  * the service has that backend, no other flow looks like it, SNAT_ADDR is this
  * node's or one that is set, SNAT_PORT towards the backend is no other flow's and no
  * socket's, FLOWS_MAX of the settings is not reached, and IDLE is below the timeout
- * of STATE (ETIME).
+ * of STATE (ETIME). It has no account of what it carried before.
+ *
+ * Events are FLOW_ADD, when a flow begins; FLOW_SET, when one of SNAT has got its source, with
+ * its first packet that leaves; FLOW_DEL, when it ends. The settings' FLOW_EVENTS bounds them for
+ * each second; those beyond are counted, STATS_A_FLOW_EVENTS_LOST.
+ *
+ * Flows that were made while the settings had FLOW_ACCOUNTING tell PACKETS, BYTES and DURATION.
  */
 enum bpflb_flow_attr {
 	BPFLB_FLOW_A_UNSPEC,
@@ -662,6 +700,12 @@ enum bpflb_flow_attr {
 					 */
 	BPFLB_FLOW_A_CLOSED,		/* u8, enum bpflb_flow_closed, reply, if not 0 */
 	BPFLB_FLOW_A_MARKS,		/* u8, enum bpflb_flow_marks, reply, if not 0 */
+	BPFLB_FLOW_A_PACKETS_IN,	/* u64, from the client, reply */
+	BPFLB_FLOW_A_BYTES_IN,		/* u64, as in enum bpflb_counters_attr, reply */
+	BPFLB_FLOW_A_PACKETS_OUT,	/* u64, from the backend, reply */
+	BPFLB_FLOW_A_BYTES_OUT,		/* u64, reply */
+	BPFLB_FLOW_A_DURATION,		/* u64, ms from its first packet to its last, reply */
+	BPFLB_FLOW_A_END,		/* u8, enum bpflb_flow_end, event FLOW_DEL */
 	__BPFLB_FLOW_A_MAX,
 };
 #define BPFLB_FLOW_A_MAX (__BPFLB_FLOW_A_MAX - 1)
@@ -742,6 +786,7 @@ enum bpflb_stats_attr {
 	BPFLB_STATS_A_ANSWERS,		/* u64, ICMP errors and RSTs sent in a service's name */
 	BPFLB_STATS_A_AFFINITY_EVICTED,	/* u64, clients whose affinity was cut short for others */
 	BPFLB_STATS_A_NOTES_REMOVED,	/* u64, DSR notes taken off unbelieved */
+	BPFLB_STATS_A_FLOW_EVENTS_LOST,	/* u64, events of flows beyond FLOW_EVENTS in a second */
 	__BPFLB_STATS_A_MAX,
 };
 #define BPFLB_STATS_A_MAX (__BPFLB_STATS_A_MAX - 1)
