@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "program.h"
@@ -148,6 +149,10 @@ void module_version(char version[VERSION_ROOM])
 	read_line(SYS "/version", version, VERSION_ROOM);
 }
 
+/* Who just asks it something, as lbadm metrics does, keeps it there for that long. */
+#define UNLOAD_TRIES	40
+#define UNLOAD_PAUSE_NS	(50 * 1000 * 1000)
+
 /**
  * module_unload - as rmmod
  *
@@ -155,8 +160,16 @@ void module_version(char version[VERSION_ROOM])
  */
 int module_unload(void)
 {
-	if (!syscall(SYS_delete_module, MODULE, O_NONBLOCK) || errno == ENOENT)
-		return LBADM_OK;
+	const struct timespec pause = { .tv_nsec = UNLOAD_PAUSE_NS };
+	int tries;
+
+	for (tries = 0; tries < UNLOAD_TRIES; tries++) {
+		if (!syscall(SYS_delete_module, MODULE, O_NONBLOCK) || errno == ENOENT)
+			return LBADM_OK;
+		if (errno != EWOULDBLOCK)
+			break;
+		nanosleep(&pause, NULL);
+	}
 	return report(LBADM_REFUSED, "can't unload the module: %s", strerror(errno));
 }
 

@@ -147,12 +147,12 @@ def tests(_subset):
         rig = functools.lru_cache(functools.partial(Rig, plan))
         out = [(f"{mode} by {dispatch}: all go on", functools.partial(goes_on, rig, mode, dispatch))
                for mode, dispatch in WAYS]
+        out.append(("affinity, removed backends and services", functools.partial(remembered, rig)))
         if plan.ipv6:
             return out
         out += [(f"{mode} by {dispatch}: all go on across a downgrade",
                  functools.partial(downgrade, rig, mode, dispatch)) for mode, dispatch in WAYS[:2]]
-        return [*out, ("affinity, removed backends and services", functools.partial(remembered, rig)),
-                ("a flow that an older module does not understand", functools.partial(less_is_known, rig)),
+        return [*out, ("a flow that an older module does not understand", functools.partial(less_is_known, rig)),
                 ("the module's parameters", functools.partial(parameters, rig)),
                 ("what modprobe would load", functools.partial(again, rig)),
                 ("ten thousand flows", functools.partial(many, rig))]
