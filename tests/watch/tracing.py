@@ -272,7 +272,7 @@ PERF = [
     ("perf record", [r"bpflb:bpflb_drop: .*name=no-backend", r"\[bpflb\]"]),
 ]
 BPFTRACE = [
-    ("bpftrace -e 'tracepoint:bpflb:bpflb_drop { @[str", [r"^@\[no-backend\]: \d+"]),
+    ("bpftrace -e 'tracepoint:bpflb:bpflb_drop { @[args", [r"^@\[no-backend\]: \d+"]),
     ("bpftrace -e 'tracepoint:bpflb:bpflb_drop { printf", [r"^no-backend ::ffff:10\.2\.0\.2 > ::ffff:192\.0\.2\.10:54$",
                                                           r"^no-backend 2001:db8:2::2 > 2001:db8::10:54$"]),
     ("bpftrace -e 'tracepoint:bpflb:bpflb_flow_new", [r"^@\[::ffff:192\.0\.2\.10, 53, ::ffff:10\.3\.0\.2, 5353\]: \d+",
