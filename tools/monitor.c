@@ -12,6 +12,7 @@
 #include "attrs.h"
 #include "names.h"
 #include "objects.h"
+#include "snapshot.h"
 
 #define TIME_ROOM 64
 
@@ -36,6 +37,16 @@ static const char *const watched_names[] = {
 
 #define WATCH_CONFIG (1 << WATCH_SERVICE | 1 << WATCH_BACKEND | 1 << WATCH_NODE | \
 		      1 << WATCH_SETTINGS | 1 << WATCH_SNAT)
+
+/* Of these there is a state, which can be asked for. */
+#define WATCH_STATE (1 << WATCH_SERVICE | 1 << WATCH_BACKEND | 1 << WATCH_NODE | 1 << WATCH_SETTINGS)
+
+static const int generation_attrs[] = {
+	[WATCH_SERVICE]		= BPFLB_SERVICE_A_GENERATION,
+	[WATCH_BACKEND]		= BPFLB_BACKEND_A_GENERATION,
+	[WATCH_NODE]		= BPFLB_NODE_A_GENERATION,
+	[WATCH_SETTINGS]	= BPFLB_SETTINGS_A_GENERATION,
+};
 
 /** struct event - what a command's number stands for when it comes as an event */
 struct event {
@@ -62,10 +73,12 @@ static const struct event known_events[BPFLB_CMD_MAX + 1] = {
  * struct monitor - what is watched, and how it is shown
  * @options: of lbadm
  * @watched: a bit for each enum watched
+ * @generation: up to which the changes have been shown as the state that they led to
  */
 struct monitor {
 	const struct options *options;
 	unsigned int watched;
+	uint64_t generation;
 };
 
 static volatile sig_atomic_t stopped;
@@ -189,27 +202,43 @@ static void object_text(enum watched what, const char *verb, const struct nlmsgh
 	putchar('\n');
 }
 
+static void show_object(const struct monitor *monitor, const char *verb, enum watched what,
+			const struct nlmsghdr *nlh)
+{
+	struct json json;
+
+	if (!(monitor->watched & 1 << what))
+		return;
+	if (monitor->options->json) {
+		begin_json(monitor, &json, verb);
+		json_string(&json, "object", watched_names[what]);
+		object_json(&json, what, nlh);
+		json_close(&json);
+	} else {
+		begin_text(monitor);
+		object_text(what, verb, nlh);
+	}
+}
+
+/* Is what an event tells part of the state that was shown after it was sent? */
+static bool is_old(const struct monitor *monitor, enum watched what, const struct nlmsghdr *nlh)
+{
+	return WATCH_STATE & 1 << what &&
+	       attr_u64(attrs_find(nlh, generation_attrs[what])) <= monitor->generation;
+}
+
 static void show_event(const struct nlmsghdr *nlh, void *arg)
 {
 	uint8_t command = attrs_command(nlh);
 	const struct monitor *monitor = arg;
 	const struct event *event;
-	struct json json;
 
 	if (command > BPFLB_CMD_MAX || !known_events[command].verb)
 		return;
 	event = &known_events[command];
-	if (!(monitor->watched & 1 << event->what))
+	if (is_old(monitor, event->what, nlh))
 		return;
-	if (monitor->options->json) {
-		begin_json(monitor, &json, event->verb);
-		json_string(&json, "object", watched_names[event->what]);
-		object_json(&json, event->what, nlh);
-		json_close(&json);
-	} else {
-		begin_text(monitor);
-		object_text(event->what, event->verb, nlh);
-	}
+	show_object(monitor, event->verb, event->what, nlh);
 	fflush(stdout);
 }
 
@@ -227,20 +256,95 @@ static void show_lost(const struct monitor *monitor)
 	fflush(stdout);
 }
 
-/* Whoever reads it knows from here on that every later change will be told. */
-static void show_start(const struct monitor *monitor, const struct status *status)
+static void show_generation(const struct monitor *monitor, const char *event,
+			    uint64_t generation)
 {
 	struct json json;
 
 	if (monitor->options->json) {
-		begin_json(monitor, &json, "start");
-		json_u64(&json, "generation", status->generation);
+		begin_json(monitor, &json, event);
+		json_u64(&json, "generation", generation);
 		json_close(&json);
 	} else {
 		begin_text(monitor);
-		printf("start generation %llu\n", (unsigned long long)status->generation);
+		printf("%s generation %llu\n", event, (unsigned long long)generation);
 	}
 	fflush(stdout);
+}
+
+/*
+ * Whoever reads it knows from here on that every later change will be told. It
+ * has the schema for all the lines that follow.
+ */
+static void show_start(const struct monitor *monitor, const struct status *status)
+{
+	struct json json;
+
+	if (!monitor->options->json) {
+		show_generation(monitor, "start", status->generation);
+		return;
+	}
+	begin_json(monitor, &json, "start");
+	json_open(&json, "bpflb", '{');
+	json_u64(&json, "schema", LBADM_SCHEMA);
+	json_string(&json, "version", status->version);
+	json_close(&json);
+	json_u64(&json, "generation", status->generation);
+	json_close(&json);
+	fflush(stdout);
+}
+
+static void show_settings(const struct monitor *monitor, const struct settings *settings)
+{
+	struct json json;
+
+	if (!(monitor->watched & 1 << WATCH_SETTINGS))
+		return;
+	if (monitor->options->json) {
+		begin_json(monitor, &json, "set");
+		json_string(&json, "object", watched_names[WATCH_SETTINGS]);
+		json_u64(&json, "generation", settings->generation);
+		settings_json(&json, "settings", settings);
+		json_close(&json);
+		return;
+	}
+	begin_text(monitor);
+	fputs("set ", stdout);
+	settings_event(stdout, settings);
+	putchar('\n');
+}
+
+/* Between two marks stands all that there is: whoever forgets the rest has the right picture. */
+static void show_state(struct monitor *monitor, const struct snapshot *snapshot)
+{
+	const struct nlmsghdr *nlh;
+
+	show_generation(monitor, "resync", snapshot->generation);
+	show_settings(monitor, &snapshot->settings);
+	messages_for_each(nlh, &snapshot->nodes)
+		show_object(monitor, "add", WATCH_NODE, nlh);
+	messages_for_each(nlh, &snapshot->services)
+		show_object(monitor, "add", WATCH_SERVICE, nlh);
+	messages_for_each(nlh, &snapshot->backends)
+		show_object(monitor, "add", WATCH_BACKEND, nlh);
+	show_generation(monitor, "resynced", snapshot->generation);
+	monitor->generation = snapshot->generation;
+}
+
+/* @again: something changed meanwhile; the events about it come first */
+static int resync(struct context *context, struct monitor *monitor, bool *again)
+{
+	struct snapshot snapshot = { 0 };
+	int code;
+
+	*again = false;
+	if (!(monitor->watched & WATCH_STATE))
+		return LBADM_OK;
+	code = snapshot_try(context, &snapshot, again);
+	if (!code && !*again)
+		show_state(monitor, &snapshot);
+	snapshot_free(&snapshot);
+	return code;
 }
 
 /* The signals arrive while ppoll() waits and at no other time, so none is missed. */
@@ -261,35 +365,52 @@ static void catch_signals(sigset_t *unblocked)
 
 /*
  * After a loss the kernel drops events until all that were queued before it are
- * read. So it is told then: that is its place among the events, and whoever
- * asks for the state of things upon it misses nothing after that.
+ * read. So it is told then: that is its place among the events, and the state of
+ * things is asked for.
  */
-static int watch(struct conn *conn, struct monitor *monitor, const sigset_t *unblocked)
+static int after_loss(struct context *context, struct monitor *monitor, bool *lost, bool *told)
+{
+	int code;
+
+	if (!*told)
+		show_lost(monitor);
+	*told = true;
+	code = resync(context, monitor, lost);
+	if (!*lost)
+		*told = false;
+	return code;
+}
+
+static int watch(struct context *context, struct conn *conn, struct monitor *monitor,
+		 const sigset_t *unblocked)
 {
 	struct pollfd pollers[] = {
 		{ .fd = nl_socket_get_fd(conn->sk), .events = POLLIN },
 		{ .fd = STDOUT_FILENO },	/* only for: its reader has gone */
 	};
 	const struct timespec at_once = { 0 };
-	bool lost = false;
-	int ready, error;
+	bool lost = false, told = false;
+	int ready, error, code;
 
 	while (!stopped && !ferror(stdout)) {
 		ready = ppoll(pollers, 2, lost ? &at_once : NULL, unblocked);
 		if (ready < 0)
 			continue;
 		if (!ready) {
-			show_lost(monitor);
-			lost = false;
+			code = after_loss(context, monitor, &lost, &told);
+			if (code)
+				return code;
 			continue;
 		}
 		if (pollers[1].revents & (POLLERR | POLLHUP | POLLNVAL))
 			break;
 		error = conn_read_events(conn, show_event, monitor);
-		if (error == -ENOBUFS)
+		if (error == -ENOBUFS) {
 			lost = true;
-		else if (error)
+			told = false;
+		} else if (error) {
 			return report(LBADM_REFUSED, "%s", conn->refusal.message);
+		}
 	}
 	return LBADM_OK;
 }
@@ -336,7 +457,7 @@ static int monitor_run(struct context *context)
 		code = status_get(context, &status);
 	if (!code) {
 		show_start(&monitor, &status);
-		code = watch(&events, &monitor, &unblocked);
+		code = watch(context, &events, &monitor, &unblocked);
 	}
 	conn_close(&events);
 	return code;
@@ -347,7 +468,10 @@ static const struct command monitor_commands[] = {
 		.args = "[service] [backend] [node] [settings] [flow] [snat]",
 		.summary = "show what happens as it happens, one event a line",
 		.help = "Without a word: all but flows. Begins with the generation from which on it\n"
-			"sees everything; says 'events lost' if they came faster than it could show.\n"
+			"sees everything; says 'events lost' if they came faster than it could show. All\n"
+			"that there is then stands between 'resync generation N' and 'resynced', as if\n"
+			"it were added: forget what you knew of that before. Of flows there is only\n"
+			"'flow list' to ask.\n"
 			"'snat full': a new flow was dropped for want of a source port, shown once a\n"
 			"second at most. -t puts the time in front; with -j each line is a JSON object.\n",
 		.run = monitor_run,
