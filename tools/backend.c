@@ -153,7 +153,8 @@ void backend_decode(const struct nlmsghdr *nlh, struct backend *backend)
 		    sizeof(backend->service));
 	attr_address(attrs[BPFLB_BACKEND_A_ADDR], &backend->endpoint.address);
 	backend->endpoint.port = attr_port(attrs[BPFLB_BACKEND_A_PORT]);
-	backend->weight = attr_u32(attrs[BPFLB_BACKEND_A_WEIGHT]);
+	backend->weight = attrs[BPFLB_BACKEND_A_WEIGHT] ?
+			  attr_u32(attrs[BPFLB_BACKEND_A_WEIGHT]) : WEIGHT_DEFAULT;
 	backend->state = attr_u8(attrs[BPFLB_BACKEND_A_STATE]);
 	backend->flows_max = attr_u32(attrs[BPFLB_BACKEND_A_FLOWS_MAX]);
 	backend->local = attrs[BPFLB_BACKEND_A_LOCAL];

@@ -98,6 +98,8 @@ extern const struct object metrics_object;
 extern const struct object monitor_object;
 extern const struct object save_object;
 extern const struct object apply_object;
+extern const struct object check_object;
+extern const struct object diff_object;
 extern const struct object doctor_object;
 extern const struct object upgrade_object;
 
@@ -111,6 +113,7 @@ void help_object(const struct object *object);
 void help_command(const struct object *object, const struct command *command);
 
 int context_refused(const struct context *context, const struct refusal *why);
+void json_schema(struct json *json, const char *version);
 int context_json_begin(struct context *context, struct json *json, uint64_t generation);
 void context_json_end(struct json *json);
 

@@ -285,10 +285,7 @@ static void show_start(const struct monitor *monitor, const struct status *statu
 		return;
 	}
 	begin_json(monitor, &json, "start");
-	json_open(&json, "bpflb", '{');
-	json_u64(&json, "schema", LBADM_SCHEMA);
-	json_string(&json, "version", status->version);
-	json_close(&json);
+	json_schema(&json, status->version);
 	json_u64(&json, "generation", status->generation);
 	json_close(&json);
 	fflush(stdout);

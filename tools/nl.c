@@ -41,6 +41,10 @@ static void read_extack(struct refusal *refusal, const void *tlvs, int length)
 			if (refusal->has_offset)
 				refusal->offset = nla_get_u32(attr);
 			break;
+		case NLMSGERR_ATTR_COOKIE:
+			if (nla_len(attr) == (int)sizeof(uint32_t))
+				refusal->cookie = nla_get_u32(attr);
+			break;
 		case NLMSGERR_ATTR_MISS_TYPE:
 			if (nla_len(attr) >= (int)sizeof(uint32_t))
 				refusal->missing = nla_get_u32(attr);
@@ -175,11 +179,13 @@ static void set_socket_options(int fd)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &queue, sizeof(queue));
 }
 
-/*
+/**
+ * conn_module_absent - whether there is no module to ask
+ *
  * Asking the kernel for a family loads the module that has it. Who only asks
  * how things are must not start to balance.
  */
-static bool module_absent(void)
+bool conn_module_absent(void)
 {
 	return !access(MODULES_DIR, X_OK) && access(MODULES_DIR "/" BPFLB_GENL_NAME, F_OK);
 }
@@ -194,7 +200,7 @@ int conn_open(struct conn *conn)
 {
 	int error;
 
-	if (module_absent())
+	if (conn_module_absent())
 		return report(LBADM_ABSENT,
 			      "the bpflb module is not loaded; 'modprobe bpflb' loads it");
 	conn->sk = nl_socket_alloc();

@@ -128,9 +128,7 @@ static void print_json(enum lbadm_exit code, const struct line *line, unsigned i
 
 	json_init(&json, stderr, as_pretty);
 	json_open(&json, NULL, '{');
-	json_open(&json, "bpflb", '{');
-	json_u64(&json, "schema", LBADM_SCHEMA);
-	json_close(&json);
+	json_schema(&json, NULL);
 	json_open(&json, "error", '{');
 	json_string(&json, "kind", kind(code));
 	json_string(&json, "message", message);

@@ -31,10 +31,12 @@ void service_decode(const struct nlmsghdr *nlh, struct service *service)
 	service->scheduler = attr_u8(attrs[BPFLB_SERVICE_A_SCHEDULER]);
 	service->policy = attr_u8(attrs[BPFLB_SERVICE_A_POLICY]);
 	service->internal_policy = attr_u8(attrs[BPFLB_SERVICE_A_INTERNAL_POLICY]);
-	service->bypass = attr_u8(attrs[BPFLB_SERVICE_A_BYPASS]);
-	service->table_size = attr_u32(attrs[BPFLB_SERVICE_A_TABLE_SIZE]);
-	service->mode = attr_u8(attrs[BPFLB_SERVICE_A_MODE]);
-	/* An older module has only one, and does not tell. */
+	/* What an older module does not tell, and a request need not say, is as it would be anyway. */
+	service->bypass = !attrs[BPFLB_SERVICE_A_BYPASS] || attr_u8(attrs[BPFLB_SERVICE_A_BYPASS]);
+	service->table_size = attrs[BPFLB_SERVICE_A_TABLE_SIZE] ?
+			      attr_u32(attrs[BPFLB_SERVICE_A_TABLE_SIZE]) : TABLE_SIZE;
+	service->mode = attrs[BPFLB_SERVICE_A_MODE] ?
+			attr_u8(attrs[BPFLB_SERVICE_A_MODE]) : BPFLB_SERVICE_MODE_DEFAULT;
 	service->dispatch = attrs[BPFLB_SERVICE_A_DISPATCH] ?
 			    attr_u8(attrs[BPFLB_SERVICE_A_DISPATCH]) :
 			    BPFLB_SERVICE_DISPATCH_DEFAULT;
