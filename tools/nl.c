@@ -335,6 +335,31 @@ void messages_add(const struct nlmsghdr *nlh, void *arg)
 }
 
 /**
+ * messages_keep - leave out what does not match
+ * @messages: the messages
+ * @matches: whether one is to stay
+ * @arg: its argument
+ */
+void messages_keep(struct messages *messages,
+		   bool (*matches)(const struct nlmsghdr *nlh, const void *arg), const void *arg)
+{
+	const char *at = messages->bytes, *end = at + messages->used;
+	char *to = messages->bytes;
+
+	while (at < end) {
+		const struct nlmsghdr *nlh = (const struct nlmsghdr *)at;
+		size_t length = NLMSG_ALIGN(nlh->nlmsg_len);
+
+		if (matches(nlh, arg)) {
+			memmove(to, at, length);
+			to += length;
+		}
+		at += length;
+	}
+	messages->used = to - messages->bytes;
+}
+
+/**
  * messages_free - give their memory back
  * @messages: the messages
  */

@@ -105,6 +105,8 @@ int conn_send_each(struct conn *conn, void *bytes, size_t length, refusal_fn *re
 int conn_listen(struct conn *conn, const char *group);
 int conn_read_events(struct conn *conn, message_fn *handler, void *arg);
 void messages_add(const struct nlmsghdr *nlh, void *arg);
+void messages_keep(struct messages *messages,
+		   bool (*matches)(const struct nlmsghdr *nlh, const void *arg), const void *arg);
 void messages_free(struct messages *messages);
 const char *refusal_sentence(const struct refusal *refusal, char *room, size_t size);
 

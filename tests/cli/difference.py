@@ -99,13 +99,12 @@ def a_dry_run_changes_nothing(s):
 def a_dry_run_takes_hooks_and_tables_back(s):
     """Where there is no service hooks are not registered; who has only tried has none."""
     with genl.Genl(s.name) as g:
-        active = 14     # BPFLB_STATUS_A_ACTIVE
         text = "service add web tcp 192.0.2.10:443 scheduler maglev table-size 131071\nbackend add web 10.0.0.2:80\n"
         for _ in range(600):    # together more than the tables of a namespace may take
             s.do("apply", "--dry-run", "-", stdin=text)
-        check(active not in genl.attrs(g.ask(genl.STATUS_GET)), "hooks are registered")
+        check(genl.STATUS_ACTIVE not in genl.attrs(g.ask(genl.STATUS_GET)), "hooks are registered")
         s.do("apply", "-", stdin=text)
-        check(active in genl.attrs(g.ask(genl.STATUS_GET)), "no hooks are registered")
+        check(genl.STATUS_ACTIVE in genl.attrs(g.ask(genl.STATUS_GET)), "no hooks are registered")
 
 
 def a_refusal_at_the_end(s):
