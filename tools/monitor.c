@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -13,6 +12,7 @@
 #include "names.h"
 #include "objects.h"
 #include "snapshot.h"
+#include "stop.h"
 
 #define TIME_ROOM 64
 
@@ -80,14 +80,6 @@ struct monitor {
 	unsigned int watched;
 	uint64_t generation;
 };
-
-static volatile sig_atomic_t stopped;
-
-static void stop(int signal)
-{
-	(void)signal;
-	stopped = 1;
-}
 
 static const char *time_text(char text[TIME_ROOM])
 {
@@ -344,22 +336,6 @@ static int resync(struct context *context, struct monitor *monitor, bool *again)
 	return code;
 }
 
-/* The signals arrive while ppoll() waits and at no other time, so none is missed. */
-static void catch_signals(sigset_t *unblocked)
-{
-	struct sigaction action = { .sa_handler = stop };
-	sigset_t blocked;
-
-	sigemptyset(&blocked);
-	sigaddset(&blocked, SIGINT);
-	sigaddset(&blocked, SIGTERM);
-	sigprocmask(SIG_BLOCK, &blocked, unblocked);
-	sigdelset(unblocked, SIGINT);
-	sigdelset(unblocked, SIGTERM);
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-}
-
 /*
  * After a loss the kernel drops events until all that were queued before it are
  * read. So it is told then: that is its place among the events, and the state of
@@ -389,7 +365,7 @@ static int watch(struct context *context, struct conn *conn, struct monitor *mon
 	bool lost = false, told = false;
 	int ready, error, code;
 
-	while (!stopped && !ferror(stdout)) {
+	while (!stop_asked() && !ferror(stdout)) {
 		ready = ppoll(pollers, 2, lost ? &at_once : NULL, unblocked);
 		if (ready < 0)
 			continue;
@@ -442,7 +418,7 @@ static int monitor_run(struct context *context)
 	if (code)
 		return code;
 	/* Events have a socket of their own: there is no telling them from answers. */
-	catch_signals(&unblocked);
+	stop_catch(&unblocked);
 	code = conn_open(&events);
 	if (!code && monitor.watched & WATCH_CONFIG)
 		code = conn_listen(&events, BPFLB_MCGRP_CONFIG);
