@@ -227,9 +227,9 @@ static void draw_head(FILE *file, const struct top *top)
 		 rate_text(total.flows, text[0]), rate_text(rates_packets(&total), text[1]),
 		 rate_bytes_text(rates_bytes(&total), text[2]), rate_text(total.drops, text[3]));
 	fprintf(file, "%.*s" LINE_END, top->columns, line);
-	snprintf(line, sizeof(line), "%zu %s, by %s%s", top->rows.count,
+	snprintf(line, sizeof(line), "%zu %s, by %s%s, in %.2f s", top->rows.count,
 		 top->backends ? "backends" : "services", top->sort->name,
-		 top->reverse ? ", reversed" : "");
+		 top->reverse ? ", reversed" : "", samples_seconds(&top->old, &top->new));
 	fprintf(file, "%.*s" LINE_END "\033[7m", top->columns, line);
 	draw_cells(file, top, top->backends ? "SERVICE BACKEND" : "SERVICE", numbers);
 	fputs("\033[0m" LINE_END, file);
