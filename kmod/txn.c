@@ -146,7 +146,7 @@ int bpflb_txn_enter(struct bpflb_net *bn, u32 portid, struct netlink_ext_ack *ex
 		 */
 		if (!txn_is_stale(txn) ||
 		    xa_err(xa_store(&txn->lost, txn->portid, xa_mk_value(0), GFP_KERNEL))) {
-			NL_SET_ERR_MSG(extack, "another program has a transaction open");
+			NL_SET_ERR_MSG(extack, "another program has a transaction open; try again when it is done");
 			return -EBUSY;
 		}
 		txn_drop(bn);

@@ -494,6 +494,12 @@ int conn_read_events(struct conn *conn, message_fn *handler, void *arg)
 	return 0;
 }
 
+/* How the kernel puts it that the module does not know an attribute. */
+static bool is_unknown(const char *message)
+{
+	return !strcmp(message, "Unknown attribute type") || !strcmp(message, "Unsupported attribute");
+}
+
 /**
  * refusal_sentence - what to tell a person
  * @refusal: why the kernel said no
@@ -504,11 +510,13 @@ int conn_read_events(struct conn *conn, message_fn *handler, void *arg)
  */
 const char *refusal_sentence(const struct refusal *refusal, char *room, size_t size)
 {
+	if (is_unknown(refusal->message))
+		return "the module does not know this: it is older than lbadm";
 	if (refusal->message[0])
 		return refusal->message;
 	if (refusal->missing) {
-		snprintf(room, size, "the module wants attribute %u, which this lbadm lacks",
-			 refusal->missing);
+		snprintf(room, size, "the module wants attribute %u, which this lbadm does not "
+			 "send: lbadm is older than the module", refusal->missing);
 		return room;
 	}
 	switch (refusal->error) {
@@ -524,7 +532,7 @@ const char *refusal_sentence(const struct refusal *refusal, char *room, size_t s
 	case ESTALE:
 		return "the configuration has another generation";
 	case EOPNOTSUPP:
-		return "the module does not know this command; is it older than lbadm?";
+		return "the module does not know this command: it is older than lbadm";
 	default:
 		snprintf(room, size, "the kernel says: %s", strerror(refusal->error));
 		return room;

@@ -80,11 +80,17 @@ int netns_enter(const char *name)
 	snprintf(path, sizeof(path), "%s%s", dir, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
-		return report(LBADM_USAGE, "there is no network namespace '%s'", name);
+		return report(LBADM_USAGE, "there is no network namespace '%s'; 'ip netns list' "
+			      "shows those that there are", name);
 	if (fd < 0 || setns(fd, CLONE_NEWNET))
 		error = errno;
 	if (fd >= 0)
 		close(fd);
+	if (error == EPERM || error == EACCES)
+		return report(LBADM_REFUSED, "to enter network namespace '%s' needs CAP_SYS_ADMIN",
+			      name);
+	if (error == EINVAL)
+		return report(LBADM_USAGE, "'%s' is no network namespace", name);
 	if (error)
 		return report(LBADM_REFUSED, "can't enter network namespace '%s': %s", name,
 			      strerror(error));

@@ -81,7 +81,7 @@ static int begin_with(struct context *context, const struct plan *plan, uint32_t
 static bool check_is_unknown(const struct refusal *why, uint32_t flags)
 {
 	/* Behind the headers stands the first attribute, which has the flags. */
-	return flags & BPFLB_TXN_F_CHECK && why->has_offset && !why->message[0] &&
+	return flags & BPFLB_TXN_F_CHECK && why->error == EINVAL && why->has_offset &&
 	       why->offset == NLMSG_HDRLEN + GENL_HDRLEN;
 }
 

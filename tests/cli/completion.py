@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What Tab makes of a beginning, in bash and in zsh; and that lbadm's parser takes what is offered."""
 import contextlib
+import fcntl
 import os
 import pty
 import re
 import select
 import shutil
+import struct
 import subprocess
 import tempfile
+import termios
 import time
 
 from lb import LBADM, USAGE, fails, in_space, lbadm, works
@@ -126,7 +129,8 @@ class Shell:
     def __init__(self, argv, environment):
         self.pid, self._fd = pty.fork()
         if not self.pid:
-            os.execvpe(argv[0], argv, {**os.environ, "TERM": "dumb", "PS1": "> ", "COLUMNS": "200", **environment})
+            os.execvpe(argv[0], argv, {**os.environ, "TERM": "xterm", "PS1": "> ", **environment})
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 300, 0, 0))
         self._text = ""
 
     def type(self, text):
@@ -141,7 +145,10 @@ class Shell:
             self._text += os.read(self._fd, 65536).decode(errors="replace")
 
     def _plain(self):
-        return re.sub("\x1b\\[[0-9;?]*[A-Za-z]|\x07", "", self._text)
+        text = re.sub("\x1b\\[[0-9;?]*[A-Za-z]|\x07", "", self._text)
+        while "\b" in text:     # what is written over
+            text = re.sub("[^\b]?\b", "", text, count=1)
+        return text
 
     def forget(self):
         self._text = ""
@@ -181,12 +188,10 @@ def in_a_shell(s, argv, environment, setup):
         for typed, line in TYPED:
             typed, line = (x.replace("NETNS", s.name) for x in (typed, line))
             shell.forget()
-            # What is on the line is shown by having it echoed: "echo" before it, a mark behind it.
-            shell.type(f"echo '<'; {typed}")
-            shell.until(line.rstrip())
-            shell.type("\x01: \x05 '>'\n")
-            shell.type("echo do''ne\n")
-            shell.until("done")
+            # The mark behind it comes after what Tab has made of it; ^U takes all of it away.
+            shell.type(f"{typed}@")
+            shell.until(f"{line}@")
+            shell.type("\x15")
     finally:
         shell.close()
         shutil.rmtree(here)
