@@ -110,8 +110,10 @@ static struct part read_token(struct reader *reader, bool head)
 static bool is_loose(const struct grammar *grammar, struct part part)
 {
 	const struct grammar_state *state = &grammar->states[part.begin];
+	int steps;
 
-	while (!state->token && state->next != NOWHERE)
+	/* Brackets with nothing in them may lead round in a circle. */
+	for (steps = 0; !state->token && state->next != NOWHERE && steps < grammar->count; steps++)
 		state = &grammar->states[state->next];
 	return state->token && !isupper((unsigned char)state->token[0]);
 }
