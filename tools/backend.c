@@ -256,7 +256,7 @@ static const struct command backend_commands[] = {
 	{
 		.verb = "list",
 		.alias = "show",
-		.args = "[SERVICE] [node ADDRESS] [state active|draining|down|terminating]\n"
+		.args = "[SERVICE | service SERVICE] [node ADDRESS] [state active|draining|down|terminating]\n"
 			"    [address ADDRESS[:PORT]]",
 		.summary = "show all backends, or some",
 		.help = "A backend must match all that is given. A service that has a filter's name is\n"

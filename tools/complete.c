@@ -13,6 +13,7 @@
 #include "attrs.h"
 #include "complete.h"
 #include "grammar.h"
+#include "names.h"
 #include "objects.h"
 #include "options.h"
 
@@ -161,6 +162,12 @@ static bool names_backend(const struct completion *completion, const char *what,
 	       (is(what, length, "ADDRESS:PORT") || is(what, length, "ADDRESS[:PORT]"));
 }
 
+static void offer_names(const struct completion *completion, const char *const *names)
+{
+	for (; *names; names++)
+		offer_word(completion, *names);
+}
+
 static bool names_file(const char *what, size_t length)
 {
 	static const char file[] = "FILE";
@@ -178,6 +185,10 @@ static void offer_value(const struct completion *completion, const char *what, s
 		offer_nodes(completion);
 	else if (names_backend(completion, what, length))
 		offer_backends(completion);
+	else if (is(what, length, "STATE"))
+		offer_names(completion, state_names);
+	else if (is(what, length, "KIND"))
+		offer_names(completion, kind_names);
 	else if (names_file(what, length))
 		puts(COMPLETE_FILE);
 }
@@ -291,10 +302,8 @@ int complete(struct context *context, int count, char *const *words)
 	if (takes_value) {
 		offer_netns(&completion);
 	} else {
-		if (completion.word[0] == '-') {
-			for (i = 0; global_options[i]; i++)
-				offer_word(&completion, global_options[i]);
-		}
+		if (completion.word[0] == '-')
+			offer_names(&completion, global_options);
 		if (!context->options.netns || !netns_enter(context->options.netns))
 			offer_for(&completion, line);
 	}

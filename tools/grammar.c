@@ -253,14 +253,17 @@ static bool is_value(const char *token)
 	return isupper((unsigned char)token[0]);
 }
 
-/* Which alternative a word is; a value may be any. NULL: none. */
+/* Which alternative a word is; a value may be any, but for an option. NULL: none. */
 static const char *accepts(const struct grammar_state *state, const char *word, bool values,
 			   size_t *length)
 {
+	bool option = word[0] == '-' && word[1];
 	const char *text;
 	size_t from = 0;
 
 	while ((text = alternative(state, &from, length))) {
+		if (values && option)
+			continue;
 		if (values ? is_value(text) :
 		    !is_value(text) && strlen(word) == *length && !strncmp(word, text, *length))
 			return text;

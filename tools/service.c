@@ -328,7 +328,7 @@ static const struct command service_commands[] = {
 	{
 		.verb = "list",
 		.alias = "show",
-		.args = "[NAME] [proto tcp|udp|sctp] [address ADDRESS[:PORT]]\n"
+		.args = "[NAME | name NAME] [proto tcp|udp|sctp] [address ADDRESS[:PORT]]\n"
 			"    [scheduler random|rr|lc|maglev] [mode snat|dsr|hybrid|default]\n"
 			"    [dispatch opt|geneve|ipip|l2|default] [policy cluster|local]",
 		.summary = "show all services, or some",

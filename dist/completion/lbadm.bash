@@ -17,13 +17,11 @@ _lbadm()
 	while read -r word; do
 		if [[ $word = '<file>' ]]; then
 			compopt -o filenames
-			while read -r word; do
-				COMPREPLY+=("$word")
-			done < <(compgen -f -- "$current")
-		else
+			mapfile -t -O ${#COMPREPLY[@]} COMPREPLY <<<"$(compgen -f -- "$current")"
+		elif [[ $word ]]; then
 			COMPREPLY+=("${word#"$kept"}")
 		fi
-	done < <("$1" complete "${words[@]:1}" 2>/dev/null)
+	done <<<"$("$1" complete "${words[@]:1}" 2>/dev/null)"
 }
 
 complete -F _lbadm lbadm

@@ -184,7 +184,7 @@ def in_a_shell(s, argv, environment, setup):
     try:
         for line in [f"cd {here}", *setup, "echo rea''dy"]:
             shell.type(line + "\n")
-        shell.until("ready")
+        shell.until("ready", 120)
         for typed, line in TYPED:
             typed, line = (x.replace("NETNS", s.name) for x in (typed, line))
             shell.forget()
@@ -201,9 +201,13 @@ def in_bash(s):
     in_a_shell(s, ["bash", "--norc", "--noprofile", "-i"], {}, [f"source {TOP}/dist/completion/lbadm.bash"])
 
 
+# Of zsh's own functions only these are looked at, for all would take it long; it compiles what ends with a c.
+ZSH = "/usr/share/zsh/functions/Completion"
+
+
 def in_zsh(s):
     check(shutil.which("zsh"), "zsh is not installed")
-    in_a_shell(s, ["zsh", "-f", "-i"], {}, [f"fpath=({TOP}/dist/completion $fpath)", "autoload -Uz compinit",
+    in_a_shell(s, ["zsh", "-f", "-i"], {}, [f"fpath=({TOP}/dist/completion {ZSH} {ZSH}/Base)", f"autoload -Uz {ZSH}/Unix/_*[^c]", "autoload -Uz compinit",
                                             "compinit -u -D", "unsetopt zle_bracketed_paste 2>/dev/null; PS1='> '"])
 
 

@@ -5,9 +5,11 @@ import random
 import re
 import subprocess
 
+import yaml
+
 from apply import SAVED
 from lb import DIFFERS, LBADM, OK, REFUSED, USAGE, fails, in_space, lbadm, parsed, works
-from net import genl
+from net import genl, manifests
 from net.ktap import check, equal
 
 CLUSTER = """\
@@ -99,8 +101,9 @@ def a_dry_run_changes_nothing(s):
 def a_dry_run_takes_hooks_and_tables_back(s):
     """Where there is no service hooks are not registered; who has only tried has none."""
     with genl.Genl(s.name) as g:
-        text = "service add web tcp 192.0.2.10:443 scheduler maglev table-size 131071\nbackend add web 10.0.0.2:80\n"
-        for _ in range(600):    # together more than the tables of a namespace may take
+        text = "".join(f"service add m{n} tcp 192.0.2.10:{n + 1} scheduler maglev table-size 131071\n"
+                       f"backend add m{n} 10.0.0.2:80\n" for n in range(200))
+        for _ in range(4):      # together more than the tables of a namespace may take
             s.do("apply", "--dry-run", "-", stdin=text)
         check(genl.STATUS_ACTIVE not in genl.attrs(g.ask(genl.STATUS_GET)), "hooks are registered")
         s.do("apply", "-", stdin=text)
@@ -185,7 +188,7 @@ def some_configuration(rng):
     lines += [f"node add {x}" for x in nodes]
     for name in some([f"s{i}" for i in range(6)], 6):
         n = int(name[1])
-        chosen = {x.split()[0]: x for x in some(options, 5)}
+        chosen = {x.split()[0].replace("deny", "allow"): x for x in some(options, 5)}
         lines.append(" ".join([f"service add {name} {rng.choice(['tcp', 'udp'])}", f"192.0.2.{n}:80"]
                               + some([f"nodeport:3000{n}", f"[2001:DB8:0::{n}]:80", f"internal:10.96.0.{n}:80-90"]) + list(chosen.values())))
         for at in some([f"10.1.0.{i}:80" for i in range(4)] + ["[fd01:0::1]:80", "10.1.0.9:*"], 5):
@@ -215,7 +218,7 @@ def what_diff_says_apply_does(s):
 
 
 def several_files_and_clusters(s):
-    settings, cluster, mode = s.file("set ping on\n"), s.file(CLUSTER), s.file("kind: ModuleConfig\nbpfLBMode: DSR\n")
+    settings, cluster, mode = s.file("set ping on\n"), s.file(CLUSTER), s.file(yaml.dump(manifests.module_config("DSR")))
     fails(s.say("diff", cluster), USAGE, "--node")
     fails(s.say("check", cluster), USAGE, "--node")
     words = [settings, cluster, "--node", "n1"]

@@ -65,7 +65,7 @@ def combined(s, command, what, filters, rng, most=2, key="name"):
     everything = s.json(command)[what]
     pairs = [p for p in itertools.combinations(filters, 2) if p[0][0].split()[0] != p[1][0].split()[0]]
     left = 0
-    for chosen in [(f,) for f in filters] + rng.sample(pairs, min(len(pairs), 40 * (most - 1))):
+    for chosen in [(f,) for f in filters] + rng.sample(pairs, min(len(pairs), 12 * (most - 1))):
         words = " ".join(f[0] for f in chosen)
         want = [x for x in everything if all(f[1](x) for f in chosen)]
         answer = s.json(f"{command} {words}")

@@ -316,7 +316,7 @@ def the_picture_is_right_again(s):
         for _ in range(2):
             lose_events(s, m, *texts)
             # Changes go on while it catches up. None may be missing, and none of before the resync be taken for one.
-            for i in range(50):
+            for i in range(20):
                 s.do(f"service add churn{i} udp 192.0.2.99:{i + 1}")
                 s.do(f"service del churn{i - 1}" if i else f"node add 10.8.0.{i + 1}")
             s.do("node add 10.9.9.9")
@@ -333,7 +333,7 @@ def the_picture_is_right_again(s):
         check(resynced >= 2, f"{resynced} times resynced")
 
 
-def tests(_subset):
+def tests(subset):
     return [(name, in_space(function)) for name, function in (
         ("every change", every_change),
         ("every change in JSON", every_change_in_json),
@@ -346,6 +346,6 @@ def tests(_subset):
         ("it ends quietly", it_ends_quietly),
         ("it ends with its reader", it_ends_with_its_reader),
         ("lost events are told", lost_events_are_told),
-        ("lost events of flows are told", lost_flows_are_told),
+        *([] if subset else [("lost events of flows are told", lost_flows_are_told)]),
         ("after losses the picture is right again", the_picture_is_right_again),
     )]
