@@ -10,7 +10,8 @@
 const struct object *const objects[] = {
 	&status_object, &settings_object, &service_object, &backend_object, &node_object,
 	&flow_object, &affinity_object, &stats_object, &metrics_object, &monitor_object,
-	&save_object, &check_object, &diff_object, &apply_object, &doctor_object, &upgrade_object, NULL
+	&save_object, &check_object, &diff_object, &apply_object, &doctor_object,
+	&upgrade_object, NULL
 };
 
 /**

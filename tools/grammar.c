@@ -149,7 +149,8 @@ static struct part read_sequence(struct reader *reader, bool option)
 
 		skip_blanks(reader);
 		if (!*reader->at || *reader->at == ']' ||
-		    (*reader->at == '|' && (!reader->at[1] || isspace((unsigned char)reader->at[1]))))
+		    (*reader->at == '|' &&
+		     (!reader->at[1] || isspace((unsigned char)reader->at[1]))))
 			return (struct part) { begin, end };
 		bracket = *reader->at == '[';
 		part = bracket ? read_option(reader) : read_token(reader, option && begin == end);

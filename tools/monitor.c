@@ -39,7 +39,8 @@ static const char *const watched_names[] = {
 		      1 << WATCH_SETTINGS | 1 << WATCH_SNAT)
 
 /* Of these there is a state, which can be asked for. */
-#define WATCH_STATE (1 << WATCH_SERVICE | 1 << WATCH_BACKEND | 1 << WATCH_NODE | 1 << WATCH_SETTINGS)
+#define WATCH_STATE (1 << WATCH_SERVICE | 1 << WATCH_BACKEND | 1 << WATCH_NODE | \
+		     1 << WATCH_SETTINGS)
 
 static const int generation_attrs[] = {
 	[WATCH_SERVICE]		= BPFLB_SERVICE_A_GENERATION,

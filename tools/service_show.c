@@ -28,7 +28,7 @@ void service_decode(const struct nlmsghdr *nlh, struct service *service)
 	service->scheduler = attr_u8(attrs[BPFLB_SERVICE_A_SCHEDULER]);
 	service->policy = attr_u8(attrs[BPFLB_SERVICE_A_POLICY]);
 	service->internal_policy = attr_u8(attrs[BPFLB_SERVICE_A_INTERNAL_POLICY]);
-	/* What an older module does not tell, and a request need not say, is as it would be anyway. */
+	/* What an older module does not tell, nor a request, is as it would be anyway. */
 	service->bypass = !attrs[BPFLB_SERVICE_A_BYPASS] || attr_u8(attrs[BPFLB_SERVICE_A_BYPASS]);
 	service->table_size = attrs[BPFLB_SERVICE_A_TABLE_SIZE] ?
 			      attr_u32(attrs[BPFLB_SERVICE_A_TABLE_SIZE]) : TABLE_SIZE;

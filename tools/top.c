@@ -18,7 +18,7 @@
 #define SCREEN_BEGIN	"\033[?1049h\033[?25l"	/* another screen, without a cursor */
 #define SCREEN_END	"\033[?25h\033[?1049l"
 #define SCREEN_HOME	"\033[H"
-#define LINE_END	"\033[K\r\n"
+#define LINE_END	"\033[K\n"
 #define SCREEN_REST	"\033[J"
 #define HEAD_LINES	3	/* above the rows, and one below */
 #define NAME_MIN	16
@@ -238,7 +238,7 @@ static void draw_head(FILE *file, const struct top *top)
 /* All of it at once, over what was there before: nothing flickers. */
 static void draw(struct top *top)
 {
-	static const char keys[] =
+	static const char *const keys =
 		"q quit  b backends or services  r reverse  sort by: p packets  y bytes  f flows  "
 		"a active  d drops  n name";
 	size_t room = top->lines > HEAD_LINES + 1 ? top->lines - HEAD_LINES - 1 : 0, i;

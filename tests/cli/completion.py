@@ -56,7 +56,7 @@ def words_of_every_command(s):
 
 # What stands before options, and a word that is none: the parser then lists those that are.
 BEFORE_OPTIONS = (
-    "service list name web", "service add new tcp 192.0.2.99:1 bypass on", "service set web", "backend list web", "backend add web 10.0.0.9:80",
+    "service list name web", "service add new tcp 192.0.2.99:1 bypass on", "service set web", "backend list service web", "backend add web 10.0.0.9:80",
     "backend set web 10.0.0.1:80", "node list", "flow list", "flow flush", "affinity list", "affinity add web 10.7.0.1 10.0.0.1:80",
     "stats", "stats service web", "monitor", "set", "doctor", "apply x", "check x", "diff x", "metrics")
 
@@ -79,7 +79,7 @@ def values_are_the_parsers(s):
     """After each keyword of a choice: what the parser calls valid there."""
     checked = 0
     for words in BEFORE_OPTIONS:
-        for keyword in offered(s, *words.split(), ""):
+        for keyword in set(offered(s, *words.split(), "")) - {"timeout"}:     # which goes on to other settings
             said = s.say(*words.split(), keyword, "no-word")
             got = re.search(r"; valid: (.*)", said.err.splitlines()[0] if said.err else "")
             if got:
@@ -87,7 +87,7 @@ def values_are_the_parsers(s):
                 checked += 1
     check(checked > 40, f"only {checked} keywords")
     states = s.say("set timeout no-word").err.splitlines()[0].split("valid: ")[1].split(", ")
-    equal(offered(s, "set", "timeout", ""), states, "timeouts")
+    equal([x for x in offered(s, "set", "timeout", "") if "-" in x and x in states], states, "timeouts")
     equal(offered(s, "set", "timeout", "tcp-fin", "5s", "udp-r"), ["udp-replied"], "one more timeout")
     equal(offered(s, "service", "add", "new", ""), ["tcp", "udp", "sctp"], "protocols")
 

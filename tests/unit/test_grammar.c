@@ -20,7 +20,7 @@ static void take(const char *what, size_t length, void *arg)
 	snprintf(text + strlen(text), 1000 - strlen(text), "%.*s ", (int)length, what);
 }
 
-/* What may come after @words (with blanks between them) of @usage; "!" if they can't stand there. */
+/* What may come after @words (with blanks between) of @usage; "!" if they can't stand there. */
 static const char *after(const char *usage, const char *words)
 {
 	static char text[1000];
