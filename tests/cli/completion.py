@@ -68,8 +68,8 @@ def keywords_are_the_parsers(s):
         valid = set(re.search(r"valid here: (.*)", said.err.splitlines()[0]).group(1).split(", ")) - {"FILE", "help"}
         got = set(offered(s, *words.split(), ""))
         given = set(words.split())
-        if words == "set":
-            got -= {"show"}
+        # These the parser takes before it comes to that word: a verb, and what may stand anywhere.
+        got -= {"set": {"show"}, "stats service web": {"--watch"}}.get(words, set())
         # What was given is not offered again; before a keyword there may be more addresses, or a service.
         equal(got - {"<file>", "-", "web", "shop/cart:http", "address"} - given, valid - given - {"address", "-"}, f"after {words}",
               said.details)
@@ -85,7 +85,7 @@ def values_are_the_parsers(s):
             if got:
                 equal(set(offered(s, *words.split(), keyword, "")), set(got.group(1).split(", ")), f"after {words} {keyword}")
                 checked += 1
-    check(checked > 40, f"only {checked} keywords")
+    check(checked > 30, f"only {checked} keywords")
     states = s.say("set timeout no-word").err.splitlines()[0].split("valid: ")[1].split(", ")
     equal([x for x in offered(s, "set", "timeout", "") if "-" in x and x in states], states, "timeouts")
     equal(offered(s, "set", "timeout", "tcp-fin", "5s", "udp-r"), ["udp-replied"], "one more timeout")
