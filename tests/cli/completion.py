@@ -63,8 +63,10 @@ BEFORE_OPTIONS = (
 
 def keywords_are_the_parsers(s):
     for words in BEFORE_OPTIONS:
-        said = s.say(*words.split(), "no-word")
-        fails(said, USAGE, "valid here: ", "no-word")
+        # Any word may be a file's name, but for what begins as an option does.
+        wrong = "--no-word" if words.endswith(" x") else "no-word"
+        said = s.say(*words.split(), wrong)
+        fails(said, USAGE, "valid here: ", wrong)
         valid = set(re.search(r"valid here: (.*)", said.err.splitlines()[0]).group(1).split(", ")) - {"FILE", "help"}
         got = set(offered(s, *words.split(), ""))
         given = set(words.split())
