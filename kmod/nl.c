@@ -248,7 +248,8 @@ int bpflb_nl_put_counters(struct sk_buff *msg, int attr, const u64 sum[BPFLB_COU
 }
 
 static const struct nla_policy txn_policy[BPFLB_TXN_A_MAX + 1] = {
-	[BPFLB_TXN_A_FLAGS] = NLA_POLICY_MASK(NLA_U32, BPFLB_TXN_F_REPLACE),
+	[BPFLB_TXN_A_FLAGS] = NLA_POLICY_MASK(NLA_U32, BPFLB_TXN_F_REPLACE |
+							BPFLB_TXN_F_CHECK),
 	[BPFLB_TXN_A_GENERATION] = { .type = NLA_U64 },
 };
 
@@ -267,8 +268,7 @@ static int txn_begin(struct sk_buff *skb, struct genl_info *info)
 	}
 	if (!err)
 		err = bpflb_txn_begin(bn, info->snd_portid,
-				      flags && nla_get_u32(flags) & BPFLB_TXN_F_REPLACE,
-				      info->extack);
+				      flags ? nla_get_u32(flags) : 0, info->extack);
 	mutex_unlock(&bn->lock);
 	return err;
 }

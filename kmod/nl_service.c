@@ -335,6 +335,7 @@ static int service_add(struct bpflb_net *bn, struct genl_info *info)
 			NL_SET_ERR_MSG(info->extack, "this namespace has all the services it may have");
 		return PTR_ERR(svc);
 	}
+	svc->seq = info->snd_seq;
 	return set_conf(svc, a, info->extack) ?: set_frontends(svc, info) ?:
 	       set_sources(svc, info);
 }
@@ -367,6 +368,7 @@ static int service_set(struct bpflb_net *bn, struct genl_info *info)
 		return -EOPNOTSUPP;
 	}
 	bpflb_service_touch(svc);
+	svc->seq = info->snd_seq;
 	err = set_conf(svc, a, info->extack);
 	if (!err && a[BPFLB_SERVICE_A_FRONTEND])
 		err = set_frontends(svc, info);

@@ -199,6 +199,7 @@ void bpflb_service_settle(struct bpflb_service *svc, bool keep_next)
 
 	list_del_init(&svc->dirty);
 	svc->changed = false;
+	svc->seq = 0;
 	bpflb_version_forget(svc);
 	if (svc->next_fe != svc->cur_fe)
 		kfree(keep_next ? svc->cur_fe : svc->next_fe);

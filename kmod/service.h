@@ -51,6 +51,7 @@ struct bpflb_service_conf {
  * @live: packets see it
  * @next_live: @live after the open transaction
  * @changed: the open transaction builds a new version
+ * @seq: nlmsg_seq of the message that added or set it last, in the open transaction
  * @cur: in force
  * @next: after the open transaction
  * @cur_fe: in force
@@ -80,6 +81,7 @@ struct bpflb_service {
 	bool live;
 	bool next_live;
 	bool changed;
+	u32 seq;
 	struct bpflb_service_conf cur;
 	struct bpflb_service_conf next;
 	struct bpflb_frontends *cur_fe;

@@ -47,6 +47,7 @@ static void txn_settle(struct bpflb_net *bn, bool keep_next)
 	txn->open = false;
 	txn->failed = false;
 	txn->replace = false;
+	txn->check = false;
 }
 
 /* After a transaction: what had to wait for its end. */
@@ -145,7 +146,7 @@ int bpflb_txn_enter(struct bpflb_net *bn, u32 portid, struct netlink_ext_ack *ex
 		 */
 		if (!txn_is_stale(txn) ||
 		    xa_err(xa_store(&txn->lost, txn->portid, xa_mk_value(0), GFP_KERNEL))) {
-			NL_SET_ERR_MSG(extack, "another program has a transaction open");
+			NL_SET_ERR_MSG(extack, "another program has a transaction open; try again when it is done");
 			return -EBUSY;
 		}
 		txn_drop(bn);
@@ -166,13 +167,14 @@ int bpflb_txn_enter(struct bpflb_net *bn, u32 portid, struct netlink_ext_ack *ex
  * bpflb_txn_begin() - open a transaction
  * @bn: namespace
  * @portid: netlink port of the socket that will own it
- * @replace: begin from nothing
+ * @flags: enum bpflb_txn_flags
  * @extack: for a sentence
  *
  * Context: process, bpflb_net.lock. Return: 0, -EBUSY, -ENOMEM.
  */
-int bpflb_txn_begin(struct bpflb_net *bn, u32 portid, bool replace, struct netlink_ext_ack *extack)
+int bpflb_txn_begin(struct bpflb_net *bn, u32 portid, u32 flags, struct netlink_ext_ack *extack)
 {
+	bool replace = flags & BPFLB_TXN_F_REPLACE;
 	int err = bpflb_txn_enter(bn, portid, extack);
 
 	if (err)
@@ -190,7 +192,17 @@ int bpflb_txn_begin(struct bpflb_net *bn, u32 portid, bool replace, struct netli
 	bn->txn.open = true;
 	bn->txn.portid = portid;
 	bn->txn.replace = replace;
+	bn->txn.check = flags & BPFLB_TXN_F_CHECK;
 	return 0;
+}
+
+/* Which message is to blame, where the transaction's owner has sent so many. */
+static void txn_blame(const struct bpflb_service *svc, struct netlink_ext_ack *extack)
+{
+	if (!svc->seq || !extack)
+		return;
+	memcpy(extack->cookie, &svc->seq, sizeof(svc->seq));
+	extack->cookie_len = sizeof(svc->seq);
 }
 
 /* Build what packets will see. Nothing of it is seen yet, and it may fail. */
@@ -217,8 +229,10 @@ static int txn_prepare(struct bpflb_net *bn, bool *changed, struct netlink_ext_a
 		if (!svc->changed || !svc->next_live)
 			continue;
 		err = bpflb_version_build(svc, extack);
-		if (err)
+		if (err) {
+			txn_blame(svc, extack);
 			return err;
+		}
 	}
 	list_for_each_entry(node, &txn->nodes, dirty) {
 		*changed |= node->next_live != node->live;
@@ -292,7 +306,7 @@ static int txn_finish(struct bpflb_net *bn, struct netlink_ext_ack *extack)
 	bool changed;
 	int err = txn_prepare(bn, &changed, extack);
 
-	if (err)
+	if (err || bn->txn.check)
 		txn_drop(bn);
 	else
 		txn_commit(bn, changed);
@@ -332,7 +346,7 @@ static int txn_own(struct bpflb_net *bn, u32 portid, struct netlink_ext_ack *ext
 }
 
 /**
- * bpflb_txn_commit() - make all of a transaction true
+ * bpflb_txn_commit() - make all of a transaction true, or see whether that could be
  * @bn: namespace
  * @portid: netlink port of its owner
  * @extack: for a sentence

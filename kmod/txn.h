@@ -18,6 +18,7 @@ struct nlattr;
  * @portid: netlink port of the socket that owns it
  * @failed: a message was refused; only an abort is left
  * @replace: it began from nothing
+ * @check: it ends without a change
  * @used: jiffies of its last message
  * @lost: sockets that have lost theirs and don't know yet, by netlink port
  * @settings: after it, or NULL if it leaves them
@@ -36,6 +37,7 @@ struct bpflb_txn {
 	u32 portid;
 	bool failed;
 	bool replace;
+	bool check;
 	unsigned long used;
 	struct xarray lost;
 	struct bpflb_settings *settings;
@@ -46,7 +48,7 @@ struct bpflb_txn {
 };
 
 void bpflb_txn_net_init(struct bpflb_net *bn);
-int bpflb_txn_begin(struct bpflb_net *bn, u32 portid, bool replace, struct netlink_ext_ack *extack);
+int bpflb_txn_begin(struct bpflb_net *bn, u32 portid, u32 flags, struct netlink_ext_ack *extack);
 int bpflb_txn_enter(struct bpflb_net *bn, u32 portid, struct netlink_ext_ack *extack);
 int bpflb_txn_leave(struct bpflb_net *bn, int err, struct netlink_ext_ack *extack);
 int bpflb_txn_commit(struct bpflb_net *bn, u32 portid, struct netlink_ext_ack *extack);

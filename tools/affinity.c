@@ -151,72 +151,134 @@ static void affinity_element(const struct nlmsghdr *nlh, void *arg)
 	json_close(json);
 }
 
-static int build_list(struct request *request, struct line *line)
+enum { SEEN_SERVICE = 1, SEEN_CLIENT = 2, SEEN_BACKEND = 4 };
+
+/**
+ * struct list - a list that is being made
+ * @seen: SEEN_*, the filters that were given
+ * @client: only this one
+ * @backend: only this one; its port is 0 for any
+ * @table: what it becomes, or
+ * @json: what it becomes
+ */
+struct list {
+	unsigned int seen;
+	struct address client;
+	struct endpoint backend;
+	struct table table;
+	struct json json;
+};
+
+static bool matches(const struct list *list, const struct nlmsghdr *nlh)
+{
+	struct affinity affinity;
+
+	affinity_decode(nlh, &affinity);
+	if (list->seen & SEEN_CLIENT && address_compare(&affinity.client, &list->client))
+		return false;
+	if (!(list->seen & SEEN_BACKEND))
+		return true;
+	return !address_compare(&affinity.backend.address, &list->backend.address) &&
+	       (!list->backend.port || affinity.backend.port == list->backend.port);
+}
+
+static void add_row(const struct nlmsghdr *nlh, void *arg)
+{
+	struct list *list = arg;
+
+	if (matches(list, nlh))
+		affinity_row(nlh, &list->table);
+}
+
+static void add_element(const struct nlmsghdr *nlh, void *arg)
+{
+	struct list *list = arg;
+
+	if (matches(list, nlh))
+		affinity_element(nlh, &list->json);
+}
+
+static int build_service(struct request *request, struct line *line)
 {
 	const char *name;
+	int code = args_name(line, &name);
+
+	if (!code)
+		request_string(request, line->next - 1, BPFLB_AFFINITY_A_SERVICE, name);
+	return code;
+}
+
+/* The module looks for the service, the rest is left out here. */
+static int build_list(struct request *request, struct line *line, struct list *list)
+{
 	int code = 0;
 
 	request_start(request, BPFLB_CMD_AFFINITY_GET, 0);
-	if (line_take_word(line, "service")) {
-		code = args_name(line, &name);
-		if (!code)
-			request_string(request, line->next - 1, BPFLB_AFFINITY_A_SERVICE, name);
-	} else if (line_peek(line)) {
-		return args_unknown(line, "service");
+	while (!code && line_peek(line)) {
+		if (line_take_word(line, "service"))
+			code = args_once(line, &list->seen, SEEN_SERVICE) ?:
+			       build_service(request, line);
+		else if (line_take_word(line, "client"))
+			code = args_once(line, &list->seen, SEEN_CLIENT) ?:
+			       args_address(line, "client", &list->client);
+		else if (line_take_word(line, "backend"))
+			code = args_once(line, &list->seen, SEEN_BACKEND) ?:
+			       args_host(line, "backend", &list->backend);
+		else
+			code = args_unknown(line, "service, client, backend");
 	}
-	return code ? code : args_end(line);
+	return code;
 }
 
-static int list_table(struct context *context)
+static int list_table(struct context *context, struct list *list)
 {
 	static const char *const headers[] = {
 		"SERVICE", "CLIENT", "BACKEND", ">IDLE", ">EXPIRES", NULL
 	};
-	struct table table;
 
-	table_init(&table, headers);
-	if (conn_dump(&context->conn, &context->request, affinity_row, &table))
+	table_init(&list->table, headers);
+	if (conn_dump(&context->conn, &context->request, add_row, list))
 		return context_refused(context, &context->conn.refusal);
-	out_table(&table, "no clients are remembered");
+	out_table(&list->table, "no clients are remembered");
 	return LBADM_OK;
 }
 
-static int list_json(struct context *context)
+static int list_json(struct context *context, struct list *list)
 {
-	struct request list = context->request;
-	struct json json;
+	struct request request = context->request;
 	int code;
 
 	/* The header asks for the version, which must not spoil our request. */
 	context->request = (struct request) { 0 };
-	code = context_json_begin(context, &json, 0);
+	code = context_json_begin(context, &list->json, 0);
 	if (!code) {
-		json_open(&json, "affinity", '[');
-		if (conn_dump(&context->conn, &list, affinity_element, &json))
+		json_open(&list->json, "affinity", '[');
+		if (conn_dump(&context->conn, &request, add_element, list))
 			code = context_refused(context, &context->conn.refusal);
-		json_close(&json);
-		context_json_end(&json);
+		json_close(&list->json);
+		context_json_end(&list->json);
 	}
-	request_free(&list);
+	request_free(&request);
 	return code;
 }
 
 static int affinity_run_list(struct context *context)
 {
-	int code = build_list(&context->request, &context->line);
+	struct list list = { 0 };
+	int code = build_list(&context->request, &context->line, &list);
 
 	if (!code)
 		code = conn_open(&context->conn);
 	if (code)
 		return code;
-	return context->options.json ? list_json(context) : list_table(context);
+	return context->options.json ? list_json(context, &list) : list_table(context, &list);
 }
 
 static const struct command affinity_commands[] = {
 	{
 		.verb = "list",
 		.alias = "show",
-		.args = "[service NAME]",
+		.args = "[service NAME] [client ADDRESS] [backend ADDRESS[:PORT]]",
 		.summary = "show which clients are to have a backend again",
 		.run = affinity_run_list,
 	},

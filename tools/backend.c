@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <errno.h>
 #include <string.h>
 
 #include "args.h"
@@ -153,7 +152,8 @@ void backend_decode(const struct nlmsghdr *nlh, struct backend *backend)
 		    sizeof(backend->service));
 	attr_address(attrs[BPFLB_BACKEND_A_ADDR], &backend->endpoint.address);
 	backend->endpoint.port = attr_port(attrs[BPFLB_BACKEND_A_PORT]);
-	backend->weight = attr_u32(attrs[BPFLB_BACKEND_A_WEIGHT]);
+	backend->weight = attrs[BPFLB_BACKEND_A_WEIGHT] ?
+			  attr_u32(attrs[BPFLB_BACKEND_A_WEIGHT]) : WEIGHT_DEFAULT;
 	backend->state = attr_u8(attrs[BPFLB_BACKEND_A_STATE]);
 	backend->flows_max = attr_u32(attrs[BPFLB_BACKEND_A_FLOWS_MAX]);
 	backend->local = attrs[BPFLB_BACKEND_A_LOCAL];
@@ -215,132 +215,6 @@ void backend_words(FILE *file, const struct backend *backend, bool defaults)
 		fprintf(file, " flows-max %u", backend->flows_max);
 }
 
-/**
- * backend_gather - ask for backends
- * @context: with its socket open
- * @service: of which service, NULL for all
- * @word: of the command line that named it
- * @messages: the answer
- *
- * Return: LBADM_OK, or what to exit with; it is reported.
- */
-int backend_gather(struct context *context, const char *service, unsigned int word,
-		   struct messages *messages)
-{
-	struct refusal *why = &context->conn.refusal;
-
-	request_start(&context->request, BPFLB_CMD_BACKEND_GET, 0);
-	if (service)
-		request_string(&context->request, word, BPFLB_BACKEND_A_SERVICE, service);
-	if (!conn_gather(&context->conn, &context->request, messages))
-		return LBADM_OK;
-	/* Older kernels give no offset when a dump fails; here it can only be this one. */
-	if (service && why->error == ENOENT && !why->has_offset) {
-		why->has_offset = true;
-		why->offset = context->request.origins[0].offset;
-	}
-	return context_refused(context, why);
-}
-
-/**
- * backend_list_json - the array of backends
- * @json: where to
- * @messages: the backends
- */
-void backend_list_json(struct json *json, const struct messages *messages)
-{
-	const struct nlmsghdr *nlh;
-	struct backend backend;
-
-	json_open(json, "backends", '[');
-	messages_for_each(nlh, messages) {
-		backend_decode(nlh, &backend);
-		backend_json(json, NULL, &backend);
-	}
-	json_close(json);
-}
-
-static void backend_row(struct table *table, const struct backend *backend)
-{
-	const struct counters *counters = &backend->counters;
-	char text[ENDPOINT_ROOM], room[NAME_ROOM];
-
-	table_cell(table, "%s", backend->service);
-	table_cell(table, "%s", format_endpoint(&backend->endpoint, text));
-	if (backend->node.length)
-		table_cell(table, "node %s%s", format_address(&backend->node, text),
-			   backend->here ? " (here)" : "");
-	else
-		table_cell(table, "%s", backend->local || backend->here ? "local" : "plain");
-	table_cell(table, "%u", backend->weight);
-	table_cell(table, "%s", name_of(backend_state_names, backend->state, room));
-	table_cell(table, "%s", format_count(backend->flows, text));
-	table_cell(table, "%s", format_count(counters->flows, text));
-	table_cell(table, "%s", format_bytes(counters->bytes_in, text));
-	table_cell(table, "%s", format_bytes(counters->bytes_out, text));
-}
-
-/**
- * backend_list_table - print backends as a table
- * @messages: the backends
- */
-void backend_list_table(const struct messages *messages)
-{
-	static const char *const headers[] = {
-		"SERVICE", "BACKEND", "WHERE", ">WEIGHT", "STATE", ">ACTIVE", ">FLOWS", ">IN", ">OUT",
-		NULL
-	};
-	const struct nlmsghdr *nlh;
-	struct backend backend;
-	struct table table;
-
-	table_init(&table, headers);
-	messages_for_each(nlh, messages) {
-		backend_decode(nlh, &backend);
-		backend_row(&table, &backend);
-	}
-	out_table(&table, "no backends");
-}
-
-static int list_json(struct context *context, const struct messages *messages)
-{
-	struct backend backend = { 0 };
-	struct json json;
-	int code;
-
-	if (messages->used)
-		backend_decode((const struct nlmsghdr *)messages->bytes, &backend);
-	code = context_json_begin(context, &json, backend.generation);
-	if (code)
-		return code;
-	backend_list_json(&json, messages);
-	context_json_end(&json);
-	return LBADM_OK;
-}
-
-static int backend_run_list(struct context *context)
-{
-	unsigned int word = context->line.next;
-	struct messages messages = { 0 };
-	const char *service = NULL;
-	int code = 0;
-
-	if (line_peek(&context->line))
-		code = args_name(&context->line, &service);
-	if (!code)
-		code = args_end(&context->line);
-	if (!code)
-		code = conn_open(&context->conn);
-	if (!code)
-		code = backend_gather(context, service, word, &messages);
-	if (!code && context->options.json)
-		code = list_json(context, &messages);
-	else if (!code)
-		backend_list_table(&messages);
-	messages_free(&messages);
-	return code;
-}
-
 #define STATE_HELP \
 	"A backend is active, if nothing else is said. One that is draining keeps its\n" \
 	"flows and gets no new ones; so does one that is terminating, but it gets new\n" \
@@ -382,9 +256,12 @@ static const struct command backend_commands[] = {
 	{
 		.verb = "list",
 		.alias = "show",
-		.args = "[SERVICE]",
-		.summary = "show all backends, or those of a service",
-		.help = "ACTIVE are the flows there are, FLOWS those made so far; IN is from clients,\n"
+		.args = "[SERVICE | service SERVICE] [node ADDRESS] [state active|draining|down|terminating]\n"
+			"    [address ADDRESS[:PORT]]",
+		.summary = "show all backends, or some",
+		.help = "A backend must match all that is given. A service that has a filter's name is\n"
+			"'service SERVICE'.\n"
+			"ACTIVE are the flows there are, FLOWS those made so far; IN is from clients,\n"
 			"OUT to them.\n",
 		.run = backend_run_list,
 	},

@@ -10,11 +10,17 @@
 const struct object *const objects[] = {
 	&status_object, &settings_object, &service_object, &backend_object, &node_object,
 	&flow_object, &affinity_object, &stats_object, &metrics_object, &monitor_object,
-	&save_object, &apply_object, &import_object, &doctor_object, &explain_object,
-	&report_object, &upgrade_object, NULL
+	&save_object, &check_object, &diff_object, &apply_object, &import_object,
+	&doctor_object, &explain_object, &report_object, &upgrade_object, NULL
 };
 
-static const struct object *object_find(const char *name)
+/**
+ * object_find - the object of a name
+ * @name: the word
+ *
+ * Return: NULL if there is none.
+ */
+const struct object *object_find(const char *name)
 {
 	unsigned int i;
 
@@ -25,7 +31,14 @@ static const struct object *object_find(const char *name)
 	return NULL;
 }
 
-static const struct command *verb_find(const struct object *object, const char *verb)
+/**
+ * verb_find - the command of a verb
+ * @object: its object
+ * @verb: the word
+ *
+ * Return: NULL if there is none.
+ */
+const struct command *verb_find(const struct object *object, const char *verb)
 {
 	const struct command *command;
 
@@ -37,7 +50,13 @@ static const struct command *verb_find(const struct object *object, const char *
 	return NULL;
 }
 
-static const struct command *bare_find(const struct object *object)
+/**
+ * bare_find - the command of an object that needs no verb
+ * @object: the object
+ *
+ * Return: NULL if there is none.
+ */
+const struct command *bare_find(const struct object *object)
 {
 	const struct command *command;
 

@@ -21,6 +21,20 @@ int context_refused(const struct context *context, const struct refusal *why)
 }
 
 /**
+ * json_schema - what the JSON's keys mean, by number; the first key of all there is
+ * @json: where to
+ * @version: of the module, NULL if it was not asked
+ */
+void json_schema(struct json *json, const char *version)
+{
+	json_open(json, "bpflb", '{');
+	json_u64(json, "schema", LBADM_SCHEMA);
+	if (version)
+		json_string(json, "version", version);
+	json_close(json);
+}
+
+/**
  * context_json_begin - begin the JSON of a command
  * @context: with its socket open; its request is used up
  * @json: what to set up
@@ -37,10 +51,7 @@ int context_json_begin(struct context *context, struct json *json, uint64_t gene
 		return code;
 	json_init(json, stdout, context->options.pretty);
 	json_open(json, NULL, '{');
-	json_open(json, "bpflb", '{');
-	json_u64(json, "schema", LBADM_SCHEMA);
-	json_string(json, "version", status.version);
-	json_close(json);
+	json_schema(json, status.version);
 	json_u64(json, "generation", generation ? generation : status.generation);
 	return LBADM_OK;
 }

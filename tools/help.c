@@ -32,7 +32,7 @@ void help_all(void)
 	      "  -V, --version      of lbadm; 'lbadm' alone shows that of the module\n"
 	      "  -h, --help         this, or help for the words before\n"
 	      "\nexit status: 0 done, 1 wrong words, 2 refused, 3 the module is not loaded,\n"
-	      "             4 doctor has found something\n",
+	      "             4 differs: diff has found a difference, doctor a fault\n",
 	      stdout);
 }
 

@@ -54,6 +54,7 @@ struct context {
  * @verb: NULL where the object itself is the command ("save")
  * @alias: another word for the same, or NULL
  * @args: what follows the verb, for the usage line
+ * @words: the same in full, for completion, where @args is too short for that; or NULL
  * @summary: what it does, in one line
  * @help: the rest of the help, lines ending in newline, or NULL
  * @build: turns the line's words into @request's message; reports and returns
@@ -65,6 +66,7 @@ struct command {
 	const char *verb;
 	const char *alias;
 	const char *args;
+	const char *words;
 	const char *summary;
 	const char *help;
 	int (*build)(struct request *request, struct line *line);
@@ -98,6 +100,8 @@ extern const struct object metrics_object;
 extern const struct object monitor_object;
 extern const struct object save_object;
 extern const struct object apply_object;
+extern const struct object check_object;
+extern const struct object diff_object;
 extern const struct object import_object;
 extern const struct object doctor_object;
 extern const struct object explain_object;
@@ -106,6 +110,9 @@ extern const struct object upgrade_object;
 
 extern const struct object *const objects[];
 
+const struct object *object_find(const char *name);
+const struct command *verb_find(const struct object *object, const char *verb);
+const struct command *bare_find(const struct object *object);
 const struct command *command_find(struct line *line);
 int command_help(struct line *line);
 
@@ -114,6 +121,7 @@ void help_object(const struct object *object);
 void help_command(const struct object *object, const struct command *command);
 
 int context_refused(const struct context *context, const struct refusal *why);
+void json_schema(struct json *json, const char *version);
 int context_json_begin(struct context *context, struct json *json, uint64_t generation);
 void context_json_end(struct json *json);
 

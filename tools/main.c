@@ -1,28 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "args.h"
+#include "complete.h"
 #include "objects.h"
+#include "options.h"
 
-#define NETNS_DIR "/run/netns/"
 #define OUTPUT_BUFFER (256 * 1024)
-
-/**
- * struct flags - options that end the run before a command does anything
- * @help: show help for the words that there are
- * @version: show lbadm's own version
- */
-struct flags {
-	bool help;
-	bool version;
-};
 
 static bool is_help(const char *word)
 {
@@ -48,48 +36,6 @@ static bool help_wanted(struct line *line)
 	return true;
 }
 
-static bool long_option(const char *word, struct options *options, struct flags *flags,
-			bool *takes_value)
-{
-	if (!strcmp(word, "--netns"))
-		*takes_value = true;
-	else if (!strcmp(word, "--json"))
-		options->json = true;
-	else if (!strcmp(word, "--pretty"))
-		options->pretty = true;
-	else if (!strcmp(word, "--timestamps"))
-		options->timestamps = true;
-	else if (!strcmp(word, "--version"))
-		flags->version = true;
-	else if (!strcmp(word, "--help"))
-		flags->help = true;
-	else
-		return false;
-	return true;
-}
-
-/* One or more letters after a '-'; the one that takes a value must be the last. */
-static bool short_options(const char *word, struct options *options, struct flags *flags,
-			  bool *takes_value)
-{
-	const char *c;
-
-	if (word[0] != '-' || !word[1] || strspn(word + 1, "njptVh") != strlen(word + 1))
-		return false;
-	c = strchr(word, 'n');
-	if (c && c[1])
-		return false;
-	for (c = word + 1; *c; c++) {
-		*takes_value |= *c == 'n';
-		options->json |= *c == 'j';
-		options->pretty |= *c == 'p';
-		options->timestamps |= *c == 't';
-		flags->version |= *c == 'V';
-		flags->help |= *c == 'h';
-	}
-	return true;
-}
-
 /* Options may stand anywhere: they are taken out, so that commands see words only. */
 static int take_options(struct context *context, struct flags *flags)
 {
@@ -100,8 +46,7 @@ static int take_options(struct context *context, struct flags *flags)
 		const char *word = line->words[i].text;
 		bool takes_value = false;
 
-		if (!long_option(word, &context->options, flags, &takes_value) &&
-		    !short_options(word, &context->options, flags, &takes_value)) {
+		if (!option_take(word, &context->options, flags, &takes_value)) {
 			line->words[kept++] = line->words[i];
 			continue;
 		}
@@ -114,26 +59,6 @@ static int take_options(struct context *context, struct flags *flags)
 	line->count = kept;
 	if (context->options.json)
 		report_as_json(context->options.pretty);
-	return LBADM_OK;
-}
-
-static int enter_netns(const char *name)
-{
-	const char *dir = strchr(name, '/') ? "" : NETNS_DIR;
-	int fd, error = 0;
-	char path[4096];
-
-	snprintf(path, sizeof(path), "%s%s", dir, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT)
-		return report(LBADM_USAGE, "there is no network namespace '%s'", name);
-	if (fd < 0 || setns(fd, CLONE_NEWNET))
-		error = errno;
-	if (fd >= 0)
-		close(fd);
-	if (error)
-		return report(LBADM_REFUSED, "can't enter network namespace '%s': %s", name,
-			      strerror(error));
 	return LBADM_OK;
 }
 
@@ -170,7 +95,7 @@ static int run(struct context *context)
 	if (!command)
 		return LBADM_USAGE;
 	if (context->options.netns)
-		code = enter_netns(context->options.netns);
+		code = netns_enter(context->options.netns);
 	if (code)
 		return code;
 	return command->run ? command->run(context) : write_run(context, command);
@@ -193,6 +118,8 @@ int main(int argc, char **argv)
 	/* Who reads us may have seen enough: that is an error of write(), and no death. */
 	signal(SIGPIPE, SIG_IGN);
 	buffer_output();
+	if (argc > 1 && !strcmp(argv[1], COMPLETE_VERB))
+		return complete(&context, argc - 2, argv + 2);
 	line_from_args(&context.line, argc, argv);
 	code = run(&context);
 	errno = 0;

@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -13,6 +12,8 @@
 #include "monitor_flow.h"
 #include "names.h"
 #include "objects.h"
+#include "snapshot.h"
+#include "stop.h"
 
 #define TIME_ROOM 64
 
@@ -37,6 +38,17 @@ static const char *const watched_names[] = {
 
 #define WATCH_CONFIG (1 << WATCH_SERVICE | 1 << WATCH_BACKEND | 1 << WATCH_NODE | \
 		      1 << WATCH_SETTINGS | 1 << WATCH_SNAT)
+
+/* Of these there is a state, which can be asked for. */
+#define WATCH_STATE (1 << WATCH_SERVICE | 1 << WATCH_BACKEND | 1 << WATCH_NODE | \
+		     1 << WATCH_SETTINGS)
+
+static const int generation_attrs[] = {
+	[WATCH_SERVICE]		= BPFLB_SERVICE_A_GENERATION,
+	[WATCH_BACKEND]		= BPFLB_BACKEND_A_GENERATION,
+	[WATCH_NODE]		= BPFLB_NODE_A_GENERATION,
+	[WATCH_SETTINGS]	= BPFLB_SETTINGS_A_GENERATION,
+};
 
 /** struct event - what a command's number stands for when it comes as an event */
 struct event {
@@ -65,20 +77,14 @@ static const struct event known_events[BPFLB_CMD_MAX + 1] = {
  * @options: of lbadm
  * @watched: a bit for each enum watched
  * @flows: what comes by a socket of its own
+ * @generation: up to which the changes have been shown as the state that they led to
  */
 struct monitor {
 	const struct options *options;
 	unsigned int watched;
 	struct flow_watch flows;
+	uint64_t generation;
 };
-
-static volatile sig_atomic_t stopped;
-
-static void stop(int signal)
-{
-	(void)signal;
-	stopped = 1;
-}
 
 static const char *time_text(char text[TIME_ROOM])
 {
@@ -193,27 +199,43 @@ static void object_text(enum watched what, const char *verb, const struct nlmsgh
 	putchar('\n');
 }
 
+static void show_object(const struct monitor *monitor, const char *verb, enum watched what,
+			const struct nlmsghdr *nlh)
+{
+	struct json json;
+
+	if (!(monitor->watched & 1 << what))
+		return;
+	if (monitor->options->json) {
+		begin_json(monitor, &json, verb);
+		json_string(&json, "object", watched_names[what]);
+		object_json(&json, what, nlh);
+		json_close(&json);
+	} else {
+		begin_text(monitor);
+		object_text(what, verb, nlh);
+	}
+}
+
+/* Is what an event tells part of the state that was shown after it was sent? */
+static bool is_old(const struct monitor *monitor, enum watched what, const struct nlmsghdr *nlh)
+{
+	return WATCH_STATE & 1 << what &&
+	       attr_u64(attrs_find(nlh, generation_attrs[what])) <= monitor->generation;
+}
+
 static void show_event(const struct nlmsghdr *nlh, void *arg)
 {
 	uint8_t command = attrs_command(nlh);
 	const struct monitor *monitor = arg;
 	const struct event *event;
-	struct json json;
 
 	if (command > BPFLB_CMD_MAX || !known_events[command].verb)
 		return;
 	event = &known_events[command];
-	if (!(monitor->watched & 1 << event->what))
+	if (is_old(monitor, event->what, nlh))
 		return;
-	if (monitor->options->json) {
-		begin_json(monitor, &json, event->verb);
-		json_string(&json, "object", watched_names[event->what]);
-		object_json(&json, event->what, nlh);
-		json_close(&json);
-	} else {
-		begin_text(monitor);
-		object_text(event->what, event->verb, nlh);
-	}
+	show_object(monitor, event->verb, event->what, nlh);
 	fflush(stdout);
 }
 
@@ -273,43 +295,112 @@ static bool is_heard(const struct conn *conn, const struct monitor *monitor)
 	       (!(monitor->watched & 1 << WATCH_FLOW) || conn_listens(&monitor->flows.conn));
 }
 
-/* Whoever reads it knows from here on that every later change will be told. */
-static void show_start(const struct monitor *monitor, const struct status *status)
+static void show_generation(const struct monitor *monitor, const char *event,
+			    uint64_t generation)
 {
 	struct json json;
 
 	if (monitor->options->json) {
-		begin_json(monitor, &json, "start");
-		json_u64(&json, "generation", status->generation);
+		begin_json(monitor, &json, event);
+		json_u64(&json, "generation", generation);
 		json_close(&json);
 	} else {
 		begin_text(monitor);
-		printf("start generation %llu\n", (unsigned long long)status->generation);
+		printf("%s generation %llu\n", event, (unsigned long long)generation);
 	}
 	fflush(stdout);
 }
 
-/* The signals arrive while ppoll() waits and at no other time, so none is missed. */
-static void catch_signals(sigset_t *unblocked)
+/*
+ * Whoever reads it knows from here on that every later change will be told. It
+ * has the schema for all the lines that follow.
+ */
+static void show_start(const struct monitor *monitor, const struct status *status)
 {
-	struct sigaction action = { .sa_handler = stop };
-	sigset_t blocked;
+	struct json json;
 
-	sigemptyset(&blocked);
-	sigaddset(&blocked, SIGINT);
-	sigaddset(&blocked, SIGTERM);
-	sigprocmask(SIG_BLOCK, &blocked, unblocked);
-	sigdelset(unblocked, SIGINT);
-	sigdelset(unblocked, SIGTERM);
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
+	if (!monitor->options->json) {
+		show_generation(monitor, "start", status->generation);
+		return;
+	}
+	begin_json(monitor, &json, "start");
+	json_schema(&json, status->version);
+	json_u64(&json, "generation", status->generation);
+	json_close(&json);
+	fflush(stdout);
+}
+
+static void show_settings(const struct monitor *monitor, const struct settings *settings)
+{
+	struct json json;
+
+	if (!(monitor->watched & 1 << WATCH_SETTINGS))
+		return;
+	if (monitor->options->json) {
+		begin_json(monitor, &json, "set");
+		json_string(&json, "object", watched_names[WATCH_SETTINGS]);
+		json_u64(&json, "generation", settings->generation);
+		settings_json(&json, "settings", settings);
+		json_close(&json);
+		return;
+	}
+	begin_text(monitor);
+	fputs("set ", stdout);
+	settings_event(stdout, settings);
+	putchar('\n');
+}
+
+/* Between two marks stands all that there is: whoever forgets the rest has the right picture. */
+static void show_state(struct monitor *monitor, const struct snapshot *snapshot)
+{
+	const struct nlmsghdr *nlh;
+
+	show_generation(monitor, "resync", snapshot->generation);
+	show_settings(monitor, &snapshot->settings);
+	messages_for_each(nlh, &snapshot->nodes)
+		show_object(monitor, "add", WATCH_NODE, nlh);
+	messages_for_each(nlh, &snapshot->services)
+		show_object(monitor, "add", WATCH_SERVICE, nlh);
+	messages_for_each(nlh, &snapshot->backends)
+		show_object(monitor, "add", WATCH_BACKEND, nlh);
+	show_generation(monitor, "resynced", snapshot->generation);
+	monitor->generation = snapshot->generation;
+}
+
+/* @again: something changed meanwhile; the events about it come first */
+static int resync(struct context *context, struct monitor *monitor, bool *again)
+{
+	struct snapshot snapshot = { 0 };
+	int code;
+
+	*again = false;
+	if (!(monitor->watched & WATCH_STATE))
+		return LBADM_OK;
+	code = snapshot_try(context, &snapshot, again);
+	if (!code && !*again)
+		show_state(monitor, &snapshot);
+	snapshot_free(&snapshot);
+	return code;
 }
 
 /*
  * After a loss the kernel drops events until all that were queued before it are
- * read. So it is told then: that is its place among the events, and whoever
- * asks for the state of things upon it misses nothing after that.
+ * read. So it is told then: that is its place among the events, and the state of
+ * things is asked for.
  */
+static int after_loss(struct context *context, struct monitor *monitor, bool *lost, bool *told)
+{
+	int code;
+
+	if (!*told)
+		show_lost(monitor);
+	*told = true;
+	code = resync(context, monitor, lost);
+	if (!*lost)
+		*told = false;
+	return code;
+}
+
 static int watch(struct context *context, struct conn *conn, struct monitor *monitor,
 		 const sigset_t *unblocked)
 {
@@ -319,13 +410,13 @@ static int watch(struct context *context, struct conn *conn, struct monitor *mon
 		{ .fd = -1, .events = POLLIN },
 	};
 	const struct timespec at_once = { 0 }, second = { .tv_sec = 1 };
-	bool lost = false;
+	bool lost = false, told = false;
 	int ready, error, code;
 
 	if (monitor->watched & 1 << WATCH_FLOW)
 		pollers[2].fd = nl_socket_get_fd(monitor->flows.conn.sk);
 
-	while (!stopped && !ferror(stdout)) {
+	while (!stop_asked() && !ferror(stdout)) {
 		ready = ppoll(pollers, 3, lost ? &at_once : &second, unblocked);
 		if (ready < 0)
 			continue;
@@ -336,18 +427,21 @@ static int watch(struct context *context, struct conn *conn, struct monitor *mon
 			return report(LBADM_ABSENT, "the module was unloaded: what comes after that "
 				      "is not seen here");
 		if (lost && !pollers[0].revents) {
-			show_lost(monitor);
-			lost = false;
+			code = after_loss(context, monitor, &lost, &told);
+			if (code)
+				return code;
 		}
 		if (pollers[1].revents & (POLLERR | POLLHUP | POLLNVAL))
 			break;
 		if (!pollers[0].revents)
 			continue;
 		error = conn_read_events(conn, show_event, monitor);
-		if (error == -ENOBUFS)
+		if (error == -ENOBUFS) {
 			lost = true;
-		else if (error)
+			told = false;
+		} else if (error) {
 			return report(LBADM_REFUSED, "%s", conn->refusal.message);
+		}
 	}
 	return LBADM_OK;
 }
@@ -382,7 +476,7 @@ static int monitor_run(struct context *context)
 	if (code)
 		return code;
 	/* Events have a socket of their own: there is no telling them from answers. */
-	catch_signals(&unblocked);
+	stop_catch(&unblocked);
 	code = conn_open(&events);
 	if (!code && monitor.watched & WATCH_CONFIG)
 		code = conn_listen(&events, BPFLB_MCGRP_CONFIG);
@@ -406,7 +500,10 @@ static const struct command monitor_commands[] = {
 		.args = "[service] [backend] [node] [settings] [flow] [snat]",
 		.summary = "show what happens as it happens, one event a line",
 		.help = "Without a word: all but flows. Begins with the generation from which on it\n"
-			"sees everything; says 'events lost' if they came faster than it could show.\n"
+			"sees everything; says 'events lost' if they came faster than it could show. All\n"
+			"that there is then stands between 'resync generation N' and 'resynced', as if\n"
+			"it were added: forget what you knew of that before. Of flows there is only\n"
+			"'flow list' to ask.\n"
 			"'flow set': one of SNAT has its source. 'N flow events lost': more than 'set\n"
 			"flow-events', or than it could show, once a second. With 'set flow-accounting\n"
 			"on' the end of a flow tells what it has carried. It ends when the module is\n"

@@ -41,6 +41,10 @@ static void read_extack(struct refusal *refusal, const void *tlvs, int length)
 			if (refusal->has_offset)
 				refusal->offset = nla_get_u32(attr);
 			break;
+		case NLMSGERR_ATTR_COOKIE:
+			if (nla_len(attr) == (int)sizeof(uint32_t))
+				refusal->cookie = nla_get_u32(attr);
+			break;
 		case NLMSGERR_ATTR_MISS_TYPE:
 			if (nla_len(attr) >= (int)sizeof(uint32_t))
 				refusal->missing = nla_get_u32(attr);
@@ -175,11 +179,13 @@ static void set_socket_options(int fd)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &queue, sizeof(queue));
 }
 
-/*
+/**
+ * conn_module_absent - whether there is no module to ask
+ *
  * Asking the kernel for a family loads the module that has it. Who only asks
  * how things are must not start to balance.
  */
-static bool module_absent(void)
+bool conn_module_absent(void)
 {
 	return !access(MODULES_DIR, X_OK) && access(MODULES_DIR "/" BPFLB_GENL_NAME, F_OK);
 }
@@ -194,7 +200,7 @@ int conn_open(struct conn *conn)
 {
 	int error;
 
-	if (module_absent())
+	if (conn_module_absent())
 		return report(LBADM_ABSENT,
 			      "the bpflb module is not loaded; 'modprobe bpflb' loads it");
 	conn->sk = nl_socket_alloc();
@@ -326,6 +332,31 @@ void messages_add(const struct nlmsghdr *nlh, void *arg)
 	memset(messages->bytes + messages->used + length - NLMSG_ALIGNTO, 0, NLMSG_ALIGNTO);
 	memcpy(messages->bytes + messages->used, nlh, nlh->nlmsg_len);
 	messages->used += length;
+}
+
+/**
+ * messages_keep - leave out what does not match
+ * @messages: the messages
+ * @matches: whether one is to stay
+ * @arg: its argument
+ */
+void messages_keep(struct messages *messages,
+		   bool (*matches)(const struct nlmsghdr *nlh, const void *arg), const void *arg)
+{
+	const char *at = messages->bytes, *end = at + messages->used;
+	char *to = messages->bytes;
+
+	while (at < end) {
+		const struct nlmsghdr *nlh = (const struct nlmsghdr *)at;
+		size_t length = NLMSG_ALIGN(nlh->nlmsg_len);
+
+		if (matches(nlh, arg)) {
+			memmove(to, at, length);
+			to += length;
+		}
+		at += length;
+	}
+	messages->used = to - messages->bytes;
 }
 
 /**
@@ -485,6 +516,12 @@ int conn_read_events(struct conn *conn, message_fn *handler, void *arg)
 	return 0;
 }
 
+/* How the kernel puts it that the module does not know an attribute. */
+static bool is_unknown(const char *message)
+{
+	return !strcmp(message, "Unknown attribute type") || !strcmp(message, "Unsupported attribute");
+}
+
 /**
  * refusal_sentence - what to tell a person
  * @refusal: why the kernel said no
@@ -495,11 +532,13 @@ int conn_read_events(struct conn *conn, message_fn *handler, void *arg)
  */
 const char *refusal_sentence(const struct refusal *refusal, char *room, size_t size)
 {
+	if (is_unknown(refusal->message))
+		return "the module does not know this: it is older than lbadm";
 	if (refusal->message[0])
 		return refusal->message;
 	if (refusal->missing) {
-		snprintf(room, size, "the module wants attribute %u, which this lbadm lacks",
-			 refusal->missing);
+		snprintf(room, size, "the module wants attribute %u, which this lbadm does not "
+			 "send: lbadm is older than the module", refusal->missing);
 		return room;
 	}
 	switch (refusal->error) {
@@ -515,7 +554,7 @@ const char *refusal_sentence(const struct refusal *refusal, char *room, size_t s
 	case ESTALE:
 		return "the configuration has another generation";
 	case EOPNOTSUPP:
-		return "the module does not know this command; is it older than lbadm?";
+		return "the module does not know this command: it is older than lbadm";
 	default:
 		snprintf(room, size, "the kernel says: %s", strerror(refusal->error));
 		return room;

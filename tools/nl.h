@@ -21,6 +21,7 @@
  * @has_offset: @offset is set
  * @offset: of the attribute that it is about, in the request
  * @missing: type of an attribute that it misses, 0 if none
+ * @cookie: number of the message that is to blame for a refused commit, 0 if none is
  * @sequence: of the message that was refused
  */
 struct refusal {
@@ -29,6 +30,7 @@ struct refusal {
 	bool has_offset;
 	uint32_t offset;
 	uint32_t missing;
+	uint32_t cookie;
 	uint32_t sequence;
 };
 
@@ -91,6 +93,7 @@ struct messages {
 	     (n) = (const struct nlmsghdr *)((const char *)(n) +		\
 					     NLMSG_ALIGN((n)->nlmsg_len)))
 
+bool conn_module_absent(void);
 int conn_open(struct conn *conn);
 void conn_close(struct conn *conn);
 int conn_call(struct conn *conn, struct request *request, message_fn *handler, void *arg);
@@ -103,6 +106,8 @@ int conn_listen(struct conn *conn, const char *group);
 bool conn_listens(const struct conn *conn);
 int conn_read_events(struct conn *conn, message_fn *handler, void *arg);
 void messages_add(const struct nlmsghdr *nlh, void *arg);
+void messages_keep(struct messages *messages,
+		   bool (*matches)(const struct nlmsghdr *nlh, const void *arg), const void *arg);
 void messages_free(struct messages *messages);
 const char *refusal_sentence(const struct refusal *refusal, char *room, size_t size);
 

@@ -62,16 +62,64 @@ void node_json(struct json *json, const char *key, const struct node *node)
 	json_close(json);
 }
 
-static int list_json(struct context *context, const struct messages *messages)
+enum { WHERE_HERE, WHERE_ELSEWHERE };
+enum { SEEN_WHERE = 1, SEEN_ADDRESS = 2 };
+
+static const char *const where_names[] = {
+	[WHERE_HERE]		= "here",
+	[WHERE_ELSEWHERE]	= "elsewhere",
+	NULL
+};
+
+/**
+ * struct filters - which nodes are listed
+ * @seen: SEEN_*, those that were given
+ * @where: this node, or the others
+ * @address: the one
+ */
+struct filters {
+	unsigned int seen;
+	unsigned int where;
+	struct address address;
+};
+
+static int take_filters(struct line *line, struct filters *filters)
+{
+	int code = LBADM_OK;
+
+	while (!code && line_peek(line)) {
+		if (line_take_word(line, "address"))
+			code = args_once(line, &filters->seen, SEEN_ADDRESS) ?:
+			       args_address(line, "node", &filters->address);
+		else if (line_take_word(line, "where"))
+			code = args_once(line, &filters->seen, SEEN_WHERE) ?:
+			       args_choice(line, "where", where_names, &filters->where);
+		else
+			code = args_unknown(line, "address, where");
+	}
+	return code;
+}
+
+static bool matches(const struct nlmsghdr *nlh, const void *arg)
+{
+	const struct filters *filters = arg;
+	struct node node;
+
+	node_decode(nlh, &node);
+	if (filters->seen & SEEN_ADDRESS && address_compare(&node.address, &filters->address))
+		return false;
+	return !(filters->seen & SEEN_WHERE) || node.self == (filters->where == WHERE_HERE);
+}
+
+static int list_json(struct context *context, const struct messages *messages,
+		     uint64_t generation)
 {
 	const struct nlmsghdr *nlh;
-	struct node node = { 0 };
 	struct json json;
+	struct node node;
 	int code;
 
-	if (messages->used)
-		node_decode((const struct nlmsghdr *)messages->bytes, &node);
-	code = context_json_begin(context, &json, node.generation);
+	code = context_json_begin(context, &json, generation);
 	if (code)
 		return code;
 	json_open(&json, "nodes", '[');
@@ -105,9 +153,11 @@ static void list_table(const struct messages *messages)
 static int node_run_list(struct context *context)
 {
 	struct messages messages = { 0 };
+	struct filters filters = { 0 };
+	uint64_t generation = 0;
 	int code;
 
-	code = args_end(&context->line);
+	code = take_filters(&context->line, &filters);
 	if (!code)
 		code = conn_open(&context->conn);
 	if (code)
@@ -115,9 +165,13 @@ static int node_run_list(struct context *context)
 	request_start(&context->request, BPFLB_CMD_NODE_GET, 0);
 	if (conn_gather(&context->conn, &context->request, &messages))
 		code = context_refused(context, &context->conn.refusal);
-	else if (context->options.json)
-		code = list_json(context, &messages);
-	else
+	if (messages.used)
+		generation = attr_u64(attrs_find((const struct nlmsghdr *)messages.bytes,
+						 BPFLB_NODE_A_GENERATION));
+	messages_keep(&messages, matches, &filters);
+	if (!code && context->options.json)
+		code = list_json(context, &messages, generation);
+	else if (!code)
 		list_table(&messages);
 	messages_free(&messages);
 	return code;
@@ -141,8 +195,8 @@ static const struct command node_commands[] = {
 	{
 		.verb = "list",
 		.alias = "show",
-		.args = "",
-		.summary = "show all nodes",
+		.args = "[address ADDRESS] [where here|elsewhere]",
+		.summary = "show all nodes, or some",
 		.run = node_run_list,
 	},
 	{ 0 }

@@ -128,6 +128,24 @@ struct node {
 	uint32_t backends;
 };
 
+/**
+ * struct backend_filters - which backends are listed
+ * @seen: a bit for each that was given
+ * @service: only this one's
+ * @word: that named it
+ * @node: only those on it
+ * @state: only those that are in it
+ * @address: only this one; its port is 0 for any
+ */
+struct backend_filters {
+	unsigned int seen;
+	const char *service;
+	unsigned int word;
+	struct address node;
+	unsigned int state;
+	struct endpoint address;
+};
+
 int status_get(struct context *context, struct status *status);
 
 void counters_decode(const struct nlattr *nest, struct counters *counters);
@@ -152,6 +170,9 @@ void backend_json(struct json *json, const char *key, const struct backend *back
 void backend_words(FILE *file, const struct backend *backend, bool defaults);
 int backend_gather(struct context *context, const char *service, unsigned int word,
 		   struct messages *messages);
+int backend_filters_take(struct line *line, struct backend_filters *filters, bool service);
+void backend_filters_apply(const struct backend_filters *filters, struct messages *messages);
+int backend_run_list(struct context *context);
 void backend_list_json(struct json *json, const struct messages *messages);
 void backend_list_table(const struct messages *messages);
 

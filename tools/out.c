@@ -189,6 +189,18 @@ void json_u64(struct json *json, const char *key, uint64_t value)
 }
 
 /**
+ * json_thousandths - a number with three digits behind the point
+ * @json: the text
+ * @key: its key
+ * @value: the number, not below 0
+ */
+void json_thousandths(struct json *json, const char *key, double value)
+{
+	json_key(json, key);
+	fprintf(json->file, "%.3f", value);
+}
+
+/**
  * json_bool - true or false
  * @json: the text
  * @key: its key; ignored in an array

@@ -30,6 +30,7 @@ void json_close(struct json *json);
 void json_string(struct json *json, const char *key, const char *value);
 void json_string_of(struct json *json, const char *key, const char *value, size_t length);
 void json_u64(struct json *json, const char *key, uint64_t value);
+void json_thousandths(struct json *json, const char *key, double value);
 void json_bool(struct json *json, const char *key, bool value);
 void json_null(struct json *json, const char *key);
 

@@ -7,6 +7,7 @@
 
 #define MESSAGE_ROOM 1024
 
+static void (*before_report)(void);
 static bool as_json;
 static bool as_pretty;
 
@@ -18,6 +19,15 @@ void report_as_json(bool pretty)
 {
 	as_json = true;
 	as_pretty = pretty;
+}
+
+/**
+ * report_before - from now on, before an error is written, have something else done
+ * @prepare: which makes that somebody sees it
+ */
+void report_before(void (*prepare)(void))
+{
+	before_report = prepare;
 }
 
 /* UTF-8 characters in the first bytes of a text. */
@@ -128,9 +138,7 @@ static void print_json(enum lbadm_exit code, const struct line *line, unsigned i
 
 	json_init(&json, stderr, as_pretty);
 	json_open(&json, NULL, '{');
-	json_open(&json, "bpflb", '{');
-	json_u64(&json, "schema", LBADM_SCHEMA);
-	json_close(&json);
+	json_schema(&json, NULL);
 	json_open(&json, "error", '{');
 	json_string(&json, "kind", kind(code));
 	json_string(&json, "message", message);
@@ -157,6 +165,8 @@ static int report_list(enum lbadm_exit code, const struct line *line, unsigned i
 	char message[MESSAGE_ROOM];
 
 	vsnprintf(message, sizeof(message), format, list);
+	if (before_report)
+		before_report();
 	/* What was written before the error comes before it. */
 	fflush(stdout);
 	if (as_json)

@@ -20,6 +20,7 @@ enum lbadm_exit {
 #define NO_WORD ((unsigned int)-1)
 
 void report_as_json(bool pretty);
+void report_before(void (*prepare)(void));
 int report(enum lbadm_exit code, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 int report_at(enum lbadm_exit code, const struct line *line, unsigned int word,

@@ -65,6 +65,27 @@ unsigned int request_word(const struct request *request, uint32_t offset)
 	return word;
 }
 
+/**
+ * request_word_of - which word made an attribute of a type
+ * @request: the request
+ * @type: BPFLB_*_A_*
+ * @nth: which of several, from 0
+ *
+ * Return: the number of the word; NO_WORD if there is none.
+ */
+unsigned int request_word_of(const struct request *request, int type, unsigned int nth)
+{
+	struct nlmsghdr *nlh = nlmsg_hdr(request->msg);
+	struct nlattr *attr;
+	int left;
+
+	nlmsg_for_each_attr(attr, nlh, GENL_HDRLEN, left) {
+		if (nla_type(attr) == type && !nth--)
+			return request_word(request, (const char *)attr - (const char *)nlh);
+	}
+	return NO_WORD;
+}
+
 static void note_origin(struct request *request, unsigned int word)
 {
 	request->origins = mem_grow(request->origins, &request->room, request->count + 1,

@@ -41,6 +41,7 @@ struct request {
 void request_start(struct request *request, uint8_t command, int flags);
 void request_free(struct request *request);
 unsigned int request_word(const struct request *request, uint32_t offset);
+unsigned int request_word_of(const struct request *request, int type, unsigned int nth);
 
 void request_put(struct request *request, unsigned int word, int type,
 		 const void *data, size_t length);

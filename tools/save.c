@@ -1,111 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <stdlib.h>
 #include <string.h>
 
 #include "args.h"
-#include "attrs.h"
-#include "mem.h"
+#include "entries.h"
 #include "objects.h"
 #include "snapshot.h"
-
-/**
- * struct entry - a message, and what it is sorted by
- * @nlh: the message
- * @name: of the service, in the message, or empty
- * @endpoint: of the backend, or the node's address, or empty
- *
- * There may be a million.
- */
-struct entry {
-	const struct nlmsghdr *nlh;
-	const char *name;
-	struct endpoint endpoint;
-};
-
-/** struct entries - messages in order */
-struct entries {
-	struct entry *entries;
-	size_t count;
-	size_t room;
-};
-
-static struct entry *entry_add(struct entries *entries, const struct nlmsghdr *nlh)
-{
-	struct entry *entry;
-
-	entries->entries = mem_grow(entries->entries, &entries->room, entries->count + 1,
-				    sizeof(*entries->entries));
-	entry = &entries->entries[entries->count++];
-	*entry = (struct entry){ .nlh = nlh, .name = "" };
-	return entry;
-}
-
-static int entry_compare(const void *left, const void *right)
-{
-	const struct entry *a = left, *b = right;
-	int order = strcmp(a->name, b->name);
-
-	if (!order)
-		order = address_compare(&a->endpoint.address, &b->endpoint.address);
-	if (!order)
-		order = (int)a->endpoint.port - b->endpoint.port;
-	return order;
-}
-
-/* They come in the order of their making, which for what was saved once is this one. */
-static bool entries_sorted(const struct entries *entries)
-{
-	size_t i;
-
-	for (i = 1; i < entries->count; i++) {
-		if (entry_compare(&entries->entries[i - 1], &entries->entries[i]) > 0)
-			return false;
-	}
-	return true;
-}
-
-static void entries_sort(struct entries *entries)
-{
-	if (!entries_sorted(entries))
-		qsort(entries->entries, entries->count, sizeof(*entries->entries),
-		      entry_compare);
-}
-
-static void sort_nodes(const struct messages *messages, struct entries *entries)
-{
-	const struct nlmsghdr *nlh;
-	struct node node;
-
-	messages_for_each(nlh, messages) {
-		node_decode(nlh, &node);
-		entry_add(entries, nlh)->endpoint.address = node.address;
-	}
-	entries_sort(entries);
-}
-
-static void sort_services(const struct messages *messages, struct entries *entries)
-{
-	const struct nlmsghdr *nlh;
-
-	messages_for_each(nlh, messages)
-		entry_add(entries, nlh)->name =
-			attr_text(attrs_find(nlh, BPFLB_SERVICE_A_NAME));
-	entries_sort(entries);
-}
-
-static void sort_backends(const struct messages *messages, struct entries *entries)
-{
-	const struct nlmsghdr *nlh;
-	struct entry *entry;
-
-	messages_for_each(nlh, messages) {
-		entry = entry_add(entries, nlh);
-		entry->name = attr_text(attrs_find(nlh, BPFLB_BACKEND_A_SERVICE));
-		attr_address(attrs_find(nlh, BPFLB_BACKEND_A_ADDR), &entry->endpoint.address);
-		entry->endpoint.port = attr_port(attrs_find(nlh, BPFLB_BACKEND_A_PORT));
-	}
-	entries_sort(entries);
-}
 
 static void write_text(const struct entries *nodes, const struct entries *services,
 		       const struct entries *backends)
@@ -170,9 +69,9 @@ static int snapshot_write(struct context *context, const struct snapshot *snapsh
 	struct json json;
 	int code = LBADM_OK;
 
-	sort_nodes(&snapshot->nodes, &nodes);
-	sort_services(&snapshot->services, &services);
-	sort_backends(&snapshot->backends, &backends);
+	entries_of_nodes(&snapshot->nodes, BPFLB_CMD_NODE_GET, &nodes);
+	entries_of_services(&snapshot->services, BPFLB_CMD_SERVICE_GET, &services);
+	entries_of_backends(&snapshot->backends, BPFLB_CMD_BACKEND_GET, &backends);
 	if (!context->options.json) {
 		settings_save(stdout, &snapshot->settings);
 		write_text(&nodes, &services, &backends);
@@ -183,9 +82,9 @@ static int snapshot_write(struct context *context, const struct snapshot *snapsh
 			context_json_end(&json);
 		}
 	}
-	free(nodes.entries);
-	free(services.entries);
-	free(backends.entries);
+	entries_free(&nodes);
+	entries_free(&services);
+	entries_free(&backends);
 	return code;
 }
 

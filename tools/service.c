@@ -328,9 +328,13 @@ static const struct command service_commands[] = {
 	{
 		.verb = "list",
 		.alias = "show",
-		.args = "[NAME]",
-		.summary = "show all services, or one",
-		.help = "FLOWS are those made so far; IN is from clients, OUT to them.\n",
+		.args = "[NAME | name NAME] [proto tcp|udp|sctp] [address ADDRESS[:PORT]]\n"
+			"    [scheduler random|rr|lc|maglev] [mode snat|dsr|hybrid|default]\n"
+			"    [dispatch opt|geneve|ipip|l2|default] [policy cluster|local]",
+		.summary = "show all services, or some",
+		.help = "A service must match all that is given, with the mode and dispatch of its own. One\n"
+			"that has a filter's name is 'name NAME'.\n"
+			"FLOWS are those made so far; IN is from clients, OUT to them.\n",
 		.run = service_run_list,
 	},
 	{ 0 }

@@ -6,9 +6,6 @@
 #include "names.h"
 #include "objects.h"
 
-#define FRONTENDS_SHOWN	3	/* of one service, in a table */
-#define FRONTENDS_ROOM	(FRONTENDS_SHOWN * FRONTEND_ROOM + 16)
-
 #define TABLE_SIZE	16381	/* where nothing is said */
 
 /**
@@ -31,10 +28,12 @@ void service_decode(const struct nlmsghdr *nlh, struct service *service)
 	service->scheduler = attr_u8(attrs[BPFLB_SERVICE_A_SCHEDULER]);
 	service->policy = attr_u8(attrs[BPFLB_SERVICE_A_POLICY]);
 	service->internal_policy = attr_u8(attrs[BPFLB_SERVICE_A_INTERNAL_POLICY]);
-	service->bypass = attr_u8(attrs[BPFLB_SERVICE_A_BYPASS]);
-	service->table_size = attr_u32(attrs[BPFLB_SERVICE_A_TABLE_SIZE]);
-	service->mode = attr_u8(attrs[BPFLB_SERVICE_A_MODE]);
-	/* An older module has only one, and does not tell. */
+	/* What an older module does not tell, nor a request, is as it would be anyway. */
+	service->bypass = !attrs[BPFLB_SERVICE_A_BYPASS] || attr_u8(attrs[BPFLB_SERVICE_A_BYPASS]);
+	service->table_size = attrs[BPFLB_SERVICE_A_TABLE_SIZE] ?
+			      attr_u32(attrs[BPFLB_SERVICE_A_TABLE_SIZE]) : TABLE_SIZE;
+	service->mode = attrs[BPFLB_SERVICE_A_MODE] ?
+			attr_u8(attrs[BPFLB_SERVICE_A_MODE]) : BPFLB_SERVICE_MODE_DEFAULT;
 	service->dispatch = attrs[BPFLB_SERVICE_A_DISPATCH] ?
 			    attr_u8(attrs[BPFLB_SERVICE_A_DISPATCH]) :
 			    BPFLB_SERVICE_DISPATCH_DEFAULT;
@@ -207,119 +206,4 @@ int service_get(struct context *context, const char *name, unsigned int word,
 	if (conn_call(&context->conn, &context->request, take_service, service))
 		return context_refused(context, &context->conn.refusal);
 	return LBADM_OK;
-}
-
-static const char *frontends_text(const struct service *service, char text[FRONTENDS_ROOM])
-{
-	char frontend[FRONTEND_ROOM];
-	size_t used = 0;
-	unsigned int i;
-
-	text[0] = '\0';
-	for (i = 0; i < service->frontend_count && i < FRONTENDS_SHOWN; i++)
-		used += snprintf(text + used, FRONTENDS_ROOM - used, "%s%s", i ? "," : "",
-				 format_frontend(&service->frontends[i], frontend));
-	if (service->frontend_count > FRONTENDS_SHOWN)
-		snprintf(text + used, FRONTENDS_ROOM - used, ",+%u",
-			 service->frontend_count - FRONTENDS_SHOWN);
-	return text;
-}
-
-static void service_row(struct table *table, const struct service *service)
-{
-	const struct counters *counters = &service->counters;
-	char room[NAME_ROOM], text[FRONTENDS_ROOM];
-
-	table_cell(table, "%s", service->name);
-	table_cell(table, "%s", proto_name(service->proto, room));
-	table_cell(table, "%s", frontends_text(service, text));
-	table_cell(table, "%s", name_of(scheduler_names, service->scheduler, room));
-	table_cell(table, "%s", name_of(policy_names, service->policy, room));
-	table_cell(table, "%u", service->backends);
-	table_cell(table, "%u", service->backends_local);
-	table_cell(table, "%s", format_count(counters->flows, text));
-	table_cell(table, "%s", format_bytes(counters->bytes_in, text));
-	table_cell(table, "%s", format_bytes(counters->bytes_out, text));
-}
-
-static void service_table(const struct messages *messages)
-{
-	static const char *const headers[] = {
-		"NAME", "PROTO", "ADDRESSES", "SCHEDULER", "POLICY", ">BACKENDS", ">LOCAL",
-		">FLOWS", ">IN", ">OUT", NULL
-	};
-	const struct nlmsghdr *nlh;
-	struct service service;
-	struct table table;
-
-	table_init(&table, headers);
-	messages_for_each(nlh, messages) {
-		service_decode(nlh, &service);
-		service_row(&table, &service);
-	}
-	out_table(&table, "no services");
-}
-
-static int service_list_json(struct context *context, const struct messages *messages)
-{
-	const struct nlmsghdr *nlh;
-	struct service service = { 0 };
-	struct json json;
-	int code;
-
-	if (messages->used)
-		service_decode((const struct nlmsghdr *)messages->bytes, &service);
-	code = context_json_begin(context, &json, service.generation);
-	if (code)
-		return code;
-	json_open(&json, "services", '[');
-	messages_for_each(nlh, messages) {
-		service_decode(nlh, &service);
-		service_json(&json, NULL, &service);
-	}
-	json_close(&json);
-	context_json_end(&json);
-	return LBADM_OK;
-}
-
-static int service_gather(struct context *context, struct messages *messages)
-{
-	struct request *request = &context->request;
-	struct conn *conn = &context->conn;
-	const char *name;
-	int code, error;
-
-	if (line_peek(&context->line)) {
-		request_start(request, BPFLB_CMD_SERVICE_GET, 0);
-		code = args_name(&context->line, &name);
-		if (!code)
-			code = args_end(&context->line);
-		if (!code)
-			code = conn_open(conn);
-		if (code)
-			return code;
-		request_string(request, context->line.next - 1, BPFLB_SERVICE_A_NAME, name);
-		error = conn_call(conn, request, messages_add, messages);
-	} else {
-		code = conn_open(conn);
-		if (code)
-			return code;
-		request_start(request, BPFLB_CMD_SERVICE_GET, 0);
-		error = conn_gather(conn, request, messages);
-	}
-	return error ? context_refused(context, &conn->refusal) : LBADM_OK;
-}
-
-/** service_run_list - "service list" */
-int service_run_list(struct context *context)
-{
-	struct messages messages = { 0 };
-	int code = service_gather(context, &messages);
-
-	if (!code && context->options.json)
-		code = service_list_json(context, &messages);
-	else if (!code)
-		service_table(&messages);
-	messages_free(&messages);
-	return code;
 }

@@ -343,6 +343,20 @@ static int settings_build(struct request *request, struct line *line)
 	return code;
 }
 
+/* For completion; a test compares it with the names above. */
+static const char settings_words[] =
+	"[mode snat|dsr|hybrid] [dispatch opt|geneve|ipip|l2] [ipip-source none|PREFIX,...] "
+	"[flows-max N] [timeout [tcp-syn-sent DURATION] [tcp-syn-received DURATION] "
+	"[tcp-established DURATION] [tcp-fin DURATION] [tcp-time-wait DURATION] "
+	"[tcp-closed DURATION] [udp-unreplied DURATION] [udp-replied DURATION] "
+	"[sctp-init DURATION] [sctp-cookie DURATION] [sctp-established DURATION] "
+	"[sctp-shutdown DURATION] [sctp-closed DURATION]] [snat-address none|ADDRESS...] "
+	"[snat-ports FIRST-LAST] [nodeports FIRST-LAST] [nodeport-addresses any|PREFIX,...] "
+	"[pods none|PREFIX,...] [masquerade remote|all] [dsr-sender mac|device|any] "
+	"[dsr-device none|NAME...] [refused-notes drop|strip] [bypass on|off] "
+	"[no-backend reject|drop] [unknown-ports pass|drop|reject] [ping on|off] "
+	"[flow-accounting on|off] [flow-events N]";
+
 static const struct command settings_commands[] = {
 	{
 		.verb = "show",
@@ -353,6 +367,7 @@ static const struct command settings_commands[] = {
 	},
 	{
 		.args = "SETTING VALUE... [SETTING VALUE...]",
+		.words = settings_words,
 		.summary = "change settings; what is not mentioned stays as it is",
 		.help = "mode snat|dsr|hybrid        how packets get to a backend on another node\n"
 			"dispatch opt|geneve|ipip|l2\n"

@@ -7,27 +7,7 @@
 #include "attrs.h"
 #include "names.h"
 #include "objects.h"
-
-/* As <linux/bpflb.h> has them; by enum bpflb_flow_state. */
-#define FLOW_EVENTS_DEFAULT 10000
-
-static const uint32_t timeout_defaults[BPFLB_TIMEOUT_A_MAX] = {
-	[BPFLB_STATE_TCP_SYN_SENT]	= 60,
-	[BPFLB_STATE_TCP_SYN_RECEIVED]	= 60,
-	[BPFLB_STATE_TCP_ESTABLISHED]	= 8000,
-	[BPFLB_STATE_TCP_FIN]		= 60,
-	[BPFLB_STATE_TCP_TIME_WAIT]	= 60,
-	[BPFLB_STATE_TCP_CLOSED]	= 10,
-	[BPFLB_STATE_UDP_UNREPLIED]	= 30,
-	[BPFLB_STATE_UDP_REPLIED]	= 180,
-	[BPFLB_STATE_SCTP_INIT]		= 60,
-	[BPFLB_STATE_SCTP_COOKIE]	= 60,
-	[BPFLB_STATE_SCTP_ESTABLISHED]	= 8000,
-	[BPFLB_STATE_SCTP_SHUTDOWN]	= 60,
-	[BPFLB_STATE_SCTP_CLOSED]	= 10,
-};
-static const uint16_t snat_ports_default[2] = { 1024, 65535 };
-static const uint16_t nodeports_default[2] = { 30000, 32767 };
+#include "settings_plan.h"
 
 static void decode_range(const struct nlattr *nest, uint16_t range[2])
 {
@@ -298,15 +278,17 @@ void settings_event(FILE *file, const struct settings *settings)
  */
 void settings_save(FILE *file, const struct settings *settings)
 {
+	struct settings defaults;
 	char room[NAME_ROOM];
 	unsigned int i;
 
+	settings_defaults(&defaults, settings);
 	if (settings->mode_origin == BPFLB_MODE_ORIGIN_SET)
 		fprintf(file, "set mode %s\n", name_of(mode_names, settings->mode, room));
 	if (settings->flows_max != settings->flows_max_default)
 		fprintf(file, "set flows-max %u\n", settings->flows_max);
 	for (i = 0; i < BPFLB_TIMEOUT_A_MAX; i++) {
-		if (settings->timeouts[i] && settings->timeouts[i] != timeout_defaults[i])
+		if (settings->timeouts[i] && settings->timeouts[i] != defaults.timeouts[i])
 			fprintf(file, "set timeout %s %us\n", state_names[i],
 				settings->timeouts[i]);
 	}
@@ -315,10 +297,10 @@ void settings_save(FILE *file, const struct settings *settings)
 		write_addresses(file, settings);
 		putc('\n', file);
 	}
-	if (memcmp(settings->snat_ports, snat_ports_default, sizeof(snat_ports_default)))
+	if (memcmp(settings->snat_ports, defaults.snat_ports, sizeof(defaults.snat_ports)))
 		fprintf(file, "set snat-ports %u-%u\n", settings->snat_ports[0],
 			settings->snat_ports[1]);
-	if (memcmp(settings->nodeports, nodeports_default, sizeof(nodeports_default)))
+	if (memcmp(settings->nodeports, defaults.nodeports, sizeof(defaults.nodeports)))
 		fprintf(file, "set nodeports %u-%u\n", settings->nodeports[0],
 			settings->nodeports[1]);
 	/* The devices first: the module may want them to be there for the sender. */
@@ -342,7 +324,7 @@ void settings_save(FILE *file, const struct settings *settings)
 		fputs("set ping on\n", file);
 	if (settings->flow_accounting)
 		fputs("set flow-accounting on\n", file);
-	if (settings->flow_events && settings->flow_events != FLOW_EVENTS_DEFAULT)
+	if (settings->flow_events != defaults.flow_events)
 		fprintf(file, "set flow-events %u\n", settings->flow_events);
 	if (settings->nodeport_address_count) {
 		fputs("set nodeport-addresses", file);

@@ -1,33 +1,51 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+
 #include "snapshot.h"
 
 #define SNAPSHOT_TRIES 10
 
-static int gather(struct context *context, uint8_t command, struct messages *messages)
+static int gather(struct context *context, uint8_t command, struct messages *messages,
+		  bool *changed)
 {
 	request_start(&context->request, command, 0);
-	if (conn_gather(&context->conn, &context->request, messages))
+	switch (conn_gather(&context->conn, &context->request, messages)) {
+	case 0:
+		return LBADM_OK;
+	case -EAGAIN:
+		*changed = true;
+		return LBADM_OK;
+	default:
 		return context_refused(context, &context->conn.refusal);
-	return LBADM_OK;
+	}
 }
 
-static int snapshot_try(struct context *context, struct snapshot *snapshot, bool *changed)
+/**
+ * snapshot_try - ask for all that is configured, once
+ * @context: with its socket open
+ * @snapshot: zeroed, or tried before; the answer
+ * @changed: whether something changed meanwhile, so that it is of no one moment
+ *
+ * Return: LBADM_OK, or what to exit with; it is reported.
+ */
+int snapshot_try(struct context *context, struct snapshot *snapshot, bool *changed)
 {
 	int code;
 
+	*changed = false;
 	code = settings_get(context, &snapshot->settings);
 	if (!code)
-		code = gather(context, BPFLB_CMD_NODE_GET, &snapshot->nodes);
+		code = gather(context, BPFLB_CMD_NODE_GET, &snapshot->nodes, changed);
 	if (!code)
-		code = gather(context, BPFLB_CMD_SERVICE_GET, &snapshot->services);
+		code = gather(context, BPFLB_CMD_SERVICE_GET, &snapshot->services, changed);
 	if (!code)
-		code = gather(context, BPFLB_CMD_BACKEND_GET, &snapshot->backends);
+		code = gather(context, BPFLB_CMD_BACKEND_GET, &snapshot->backends, changed);
 	if (!code)
 		code = status_get(context, &snapshot->status);
 	if (code)
 		return code;
 	snapshot->generation = snapshot->status.generation;
-	*changed = snapshot->settings.generation != snapshot->generation;
+	*changed |= snapshot->settings.generation != snapshot->generation;
 	return LBADM_OK;
 }
 

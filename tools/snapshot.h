@@ -23,6 +23,7 @@ struct snapshot {
 	struct messages backends;
 };
 
+int snapshot_try(struct context *context, struct snapshot *snapshot, bool *changed);
 int snapshot_take(struct context *context, struct snapshot *snapshot);
 void snapshot_free(struct snapshot *snapshot);
 

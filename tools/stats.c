@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "args.h"
 #include "attrs.h"
 #include "objects.h"
+#include "watch.h"
 
-#define REASON_ROOM 64
+#define REASON_ROOM	64
+#define WATCH_DEFAULT	1	/* seconds */
+#define WATCH_MAX	3600
 
 /**
  * counters_decode - the counters of something
@@ -162,16 +166,17 @@ static int totals_run(struct context *context)
 	return code;
 }
 
-static int one_run(struct context *context, const char *name, unsigned int word)
+static int one_run(struct context *context, const struct rates_of *of)
 {
 	struct messages messages = { 0 };
 	struct service service;
 	struct json json;
 	int code;
 
-	code = service_get(context, name, word, &service);
+	code = service_get(context, of->service, of->word, &service);
 	if (!code)
-		code = backend_gather(context, name, word, &messages);
+		code = backend_gather(context, of->service, of->word, &messages);
+	backend_filters_apply(&of->backends, &messages);
 	if (!code && !context->options.json) {
 		printf("service      %s\n", service.name);
 		counters_text(&service.counters);
@@ -190,37 +195,79 @@ static int one_run(struct context *context, const char *name, unsigned int word)
 	return code;
 }
 
+/* "--watch" may stand anywhere, with an interval behind it. */
+static int take_watch(struct line *line, uint32_t *seconds)
+{
+	const char *word = line_peek(line);
+
+	*seconds = WATCH_DEFAULT;
+	if (!word || !strchr("0123456789", word[0]))
+		return LBADM_OK;
+	if (args_duration(line, "--watch", seconds))
+		return LBADM_USAGE;
+	if (*seconds > WATCH_MAX)
+		return report_last(line, "an hour is as long as an interval can be");
+	return LBADM_OK;
+}
+
+/* @seconds: of an interval, 0 if it is to be shown once */
+static int take_args(struct line *line, struct rates_of *of, uint32_t *seconds)
+{
+	unsigned int first = line->next, i;
+	int code = LBADM_OK;
+
+	*seconds = 0;
+	for (i = first; !code && i < line->count; i++) {
+		if (strcmp(line->words[i].text, "--watch"))
+			continue;
+		line->next = i + 1;
+		code = take_watch(line, seconds);
+		memmove(line->words + i, line->words + line->next,
+			(line->count - line->next) * sizeof(*line->words));
+		line->count -= line->next - i;
+		break;
+	}
+	line->next = first;
+	if (code || !line_peek(line))
+		return code;
+	if (!line_take_word(line, "service"))
+		return args_unknown(line, "service, --watch");
+	of->word = line->next;
+	code = args_name(line, &of->service);
+	return code ? code : backend_filters_take(line, &of->backends, false);
+}
+
 static int stats_run(struct context *context)
 {
-	struct line *line = &context->line;
-	const char *name = NULL;
-	unsigned int word = 0;
-	int code = 0;
+	struct rates_of of = { 0 };
+	uint32_t seconds;
+	int code;
 
-	if (line_take_word(line, "service")) {
-		code = args_name(line, &name);
-		word = line->next - 1;
-	} else if (line_peek(line)) {
-		code = args_unknown(line, "service");
-	}
-	if (!code)
-		code = args_end(line);
+	code = take_args(&context->line, &of, &seconds);
 	if (!code)
 		code = conn_open(&context->conn);
 	if (code)
 		return code;
-	return name ? one_run(context, name, word) : totals_run(context);
+	if (seconds)
+		return isatty(STDOUT_FILENO) && !context->options.json ?
+		       top_run(context, &of, seconds) : watch_run(context, &of, seconds);
+	return of.service ? one_run(context, &of) : totals_run(context);
 }
 
 static const struct command stats_commands[] = {
 	{
-		.args = "[service NAME]",
+		.args = "[service NAME [node ADDRESS] [state active|draining|down|terminating]\n"
+			"    [address ADDRESS[:PORT]]] [--watch [INTERVAL]]",
 		.summary = "what was counted: in all with drops by reason, or of a service",
 		.help = "'In' is from clients to backends, 'out' is from backends to clients. The\n"
 			"answers of a DSR flow that was sent to another node are not seen here.\n"
 			"'Forgotten' are clients whose affinity gave way to that of others too early.\n"
 			"'Not told' are events of flows beyond 'set flow-events' in a second.\n"
-			"People are shown the reasons that occurred; -j has all of them.\n",
+			"People are shown the reasons that occurred; -j has all of them.\n"
+			"With --watch it is what was counted in a second, anew each INTERVAL (1s, if not\n"
+			"given): on a terminal the services with the most, where q quits, b shows backends,\n"
+			"and letters below name what to sort by; else a table for each interval, of those\n"
+			"that had any; with -j an object in a line.\n",
 		.run = stats_run,
 	},
 	{ 0 }

@@ -222,10 +222,7 @@ static void tell_json(const struct upgrade *upgrade, bool pretty, const char *ve
 
 	json_init(&json, stdout, pretty);
 	json_open(&json, NULL, '{');
-	json_open(&json, "bpflb", '{');
-	json_u64(&json, "schema", LBADM_SCHEMA);
-	json_string(&json, "version", version);
-	json_close(&json);
+	json_schema(&json, version);
 	json_open(&json, "upgrade", '{');
 	json_string(&json, "from", upgrade->module.version);
 	json_string(&json, "to", version);

@@ -92,7 +92,7 @@ def every_change(s):
 def every_change_in_json(s):
     with monitor(s, "-j") as m:
         start = parsed(m.start)
-        equal(start, {"event": "start", "generation": s.generation()}, "first line")
+        equal(start, {"event": "start", "bpflb": s.json("status")["bpflb"], "generation": s.generation()}, "first line")
         for i, (command, what, event) in enumerate((
                 ("node add 192.168.0.11", "node", "add"),
                 ("service add web tcp 192.0.2.10:443", "service", "add"),
@@ -217,26 +217,123 @@ def dropped(s, pid):
     return sum(int(row[8]) for row in rows if int(row[2]) & 0x3fffff == pid)
 
 
-def lost_events_are_told(s):
-    path = s.file(big(1000, 5000))
-    with monitor(s) as m:
-        m.process.send_signal(signal.SIGSTOP)
-        # More of them than the socket's buffer can hold.
-        for _ in range(100):
+def lose_events(s, m, *configurations):
+    """Stops @m and changes more than its socket's buffer can hold, to leave the last of @configurations."""
+    paths = [s.file(text) for text in configurations]
+    before = dropped(s, m.process.pid)
+    m.process.send_signal(signal.SIGSTOP)
+    for _ in range(100):
+        for path in paths:
             s.do("apply", path)
-            s.do("apply", "-", stdin="")
-            if dropped(s, m.process.pid):
-                break
-        check(dropped(s, m.process.pid), "no event was lost")
-        m.process.send_signal(signal.SIGCONT)
+        if dropped(s, m.process.pid) > before:
+            break
+    check(dropped(s, m.process.pid) > before, "no event was lost")
+    m.process.send_signal(signal.SIGCONT)
+
+
+def lost_events_are_told(s):
+    with monitor(s, "node", "service") as m:
+        lose_events(s, m, big(1000, 5000), "", "node add 10.0.0.2\nservice add web tcp 192.0.2.10:443\n")
         while m.line() != "events lost":
             pass
-        # Told when it is over: from here on nothing is missing.
+        # Told when it is over: all that there is follows, and from there on nothing is missing.
+        generation = s.generation()
+        equal(m.line(), f"resync generation {generation}", "next line")
+        equal(m.line(), "node add 10.0.0.2", "the node")
+        check((line := m.line()).startswith("service add web tcp 192.0.2.10:443 "), line)
+        equal(m.line(), f"resynced generation {generation}", "the last of them")
         s.do("node add 10.0.0.1")
         equal(m.line(), "node add 10.0.0.1", "next event")
 
 
-def tests(_subset):
+def lost_flows_are_told(s):
+    s.do("service add dns udp 192.0.2.10:53")
+    s.do("backend add dns 10.1.0.2:5353")
+    with monitor(s, "-j", "flow") as m:
+        m.process.send_signal(signal.SIGSTOP)
+        port = 1024
+        while not dropped(s, m.process.pid):
+            check(port < 60000, "no event was lost")
+            for _ in range(1000):
+                s.connect(socket.SOCK_DGRAM, port, ("192.0.2.10", 53))
+                port += 1
+            s.do("flow flush")
+        m.process.send_signal(signal.SIGCONT)
+        while parsed(line := m.line())["event"] != "lost":
+            pass
+        equal(line, '{"event":"lost"}', "line")
+        s.connect(socket.SOCK_DGRAM, 1000, ("192.0.2.10", 53))
+        got = parsed(m.line())
+        equal((got["event"], got["flow"]["client"]["port"]), ("add", 1000), "there is no state to be shown")
+
+
+class Picture:
+    """What somebody knows who reads monitor -j and nothing else."""
+
+    COUNTED = "counters", "backends", "backends_local", "flows"
+
+    def __init__(self):
+        self.settings = None
+        self.objects = {"node": {}, "service": {}, "backend": {}}
+        self.lost = self.resynced = 0
+
+    @classmethod
+    def without_counts(cls, what):
+        return {key: value for key, value in what.items() if key not in cls.COUNTED}
+
+    @staticmethod
+    def key(what):
+        return tuple(what.get(key) for key in ("service", "name", "address", "port"))
+
+    def take(self, event):
+        if event["event"] == "resync":
+            self.__init__()         # pylint: disable=unnecessary-dunder-call
+        elif event["event"] in ("lost", "resynced"):
+            setattr(self, event["event"], getattr(self, event["event"]) + 1)
+        elif event.get("object") == "settings":
+            self.settings = event["settings"]
+        elif "object" in event:
+            kind = event["object"]
+            what = self.without_counts(event[kind])
+            if event["event"] == "del":
+                del self.objects[kind][self.key(what)]
+            else:
+                self.objects[kind][self.key(what)] = what
+
+    def of(self, saved):
+        """The same of what save says."""
+        self.settings = saved["settings"]
+        for kind, objects in self.objects.items():
+            objects.update({self.key(what): self.without_counts(what) for what in saved[f"{kind}s"]})
+        return self
+
+
+def the_picture_is_right_again(s):
+    """A reader so slow that events are lost, over and over, has the right picture at the end."""
+    texts = [big(1000, 5000), big(500, 5000).replace("10.2.", "10.200."), "", SAVED]
+    with monitor(s, "-j") as m:
+        picture, resynced = Picture(), 0
+        for _ in range(2):
+            lose_events(s, m, *texts)
+            # Changes go on while it catches up. None may be missing, and none of before the resync be taken for one.
+            for i in range(20):
+                s.do(f"service add churn{i} udp 192.0.2.99:{i + 1}")
+                s.do(f"service del churn{i - 1}" if i else f"node add 10.8.0.{i + 1}")
+            s.do("node add 10.9.9.9")
+            want = Picture().of(s.json("save"))
+            last = want.key({"address": "10.9.9.9"})
+            while last not in picture.objects["node"] or not picture.resynced:
+                picture.take(parsed(m.line(30)))
+            resynced += picture.resynced
+            equal(picture.objects, want.objects, "picture")
+            equal(picture.settings, want.settings, "settings")
+            s.do("node del 10.9.9.9")
+            while last in picture.objects["node"]:
+                picture.take(parsed(m.line()))
+        check(resynced >= 2, f"{resynced} times resynced")
+
+
+def tests(subset):
     return [(name, in_space(function)) for name, function in (
         ("every change", every_change),
         ("every change in JSON", every_change_in_json),
@@ -249,4 +346,6 @@ def tests(_subset):
         ("it ends quietly", it_ends_quietly),
         ("it ends with its reader", it_ends_with_its_reader),
         ("lost events are told", lost_events_are_told),
+        *([] if subset else [("lost events of flows are told", lost_flows_are_told)]),
+        ("after losses the picture is right again", the_picture_is_right_again),
     )]

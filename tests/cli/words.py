@@ -11,7 +11,7 @@ from net.ktap import check, equal
 OBJECTS = {
     "status": [], "set": ["show"], "service": ["add", "set", "del", "list"],
     "backend": ["add", "set", "del", "list"], "node": ["add", "del", "list"],
-    "flow": ["list", "flush", "add", "save", "restore"], "affinity": ["list", "add"], "stats": [], "metrics": [], "monitor": [], "save": [], "apply": [],
+    "flow": ["list", "flush", "add", "save", "restore"], "affinity": ["list", "add"], "stats": [], "metrics": [], "monitor": [], "save": [], "check": [], "diff": [], "apply": [],
     "import": ["ipvs"], "doctor": [], "explain": [], "report": [], "upgrade": [],
 }
 
@@ -27,7 +27,11 @@ WRITES = ["set mode dsr", "service add web tcp 10.0.0.1:80", "service set web po
 def without_the_module():
     for line in READS + WRITES:
         fails(lbadm(*line.split()), ABSENT, "the bpflb module is not loaded")
-    fails(lbadm("apply", "-", stdin="node add 10.0.0.1\n"), ABSENT, "module is not loaded")
+    for command in "apply", "apply --dry-run", "diff":
+        fails(lbadm(*command.split(), "-", stdin="node add 10.0.0.1\n"), ABSENT, "module is not loaded")
+    equal(works(lbadm("check", "-", stdin="node add 10.0.0.1\n")),
+          "the words are right; the module was not asked: it is not loaded\n", "check")
+    fails(lbadm("check", "-", stdin="node add x\n"), USAGE, "'x' is no address", "x", "(stdin):1:10")
     # Asking the kernel for the family by name would have loaded it.
     check(not module.loaded(), "lbadm has loaded the module")
 

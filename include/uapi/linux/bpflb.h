@@ -32,7 +32,9 @@
  * backend, node and settings message that the socket sends from then on is
  * checked against the state that the transaction would leave, and refused or
  * staged; no packet sees any of it. BPFLB_CMD_TXN_COMMIT makes all of it true
- * at once; it may still be refused (ENOMEM), and then nothing has changed.
+ * at once; it may still be refused (ENOMEM, ENOSPC, E2BIG), and then nothing has
+ * changed. If it is for a service, the extended ack has a cookie: 4 bytes, the number
+ * (nlmsg_seq) of the message of the transaction that added or set this service last.
  * After a refused message the transaction can only be aborted. Closing the
  * socket aborts it. A namespace has one transaction at a time: a second BEGIN,
  * and a change by another socket, are refused with EBUSY. A transaction that
@@ -42,6 +44,9 @@
  * With BPFLB_TXN_F_REPLACE the transaction begins from an empty configuration
  * and default settings. What it then adds and what existed before are one
  * object, with its flows, counters and identity, if the key is the same.
+ *
+ * With BPFLB_TXN_F_CHECK the COMMIT does all but the change: it is refused as a
+ * commit would be, or succeeds, and then the transaction is as if it had been aborted.
  */
 #ifndef _UAPI_LINUX_BPFLB_H
 #define _UAPI_LINUX_BPFLB_H
@@ -805,6 +810,7 @@ enum bpflb_txn_attr {
 
 enum bpflb_txn_flags {
 	BPFLB_TXN_F_REPLACE	= 1 << 0,
+	BPFLB_TXN_F_CHECK	= 1 << 1,
 };
 
 /** enum bpflb_verdict - what becomes of a packet */
