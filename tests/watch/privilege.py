@@ -9,7 +9,7 @@ from net.ktap import check, equal
 
 COUNTERS = ["status", "stats", "stats service dns", "metrics", "service list", "backend list", "node list",
             "set show", "save"]
-CLIENTS = ["flow list", "flow save", "affinity list", "monitor", "monitor flow"]
+CLIENTS = ["flow list", "flow save", "affinity list", "monitor", "monitor flow", "explain udp 10.1.0.9:4000 192.0.2.10:53"]
 CHANGES = ["service del dns", "flow flush", "set mode dsr"]
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"]
 
