@@ -243,9 +243,9 @@ static void service_json_of(struct json *json, const struct explanation *e)
 	json_bool(json, "crowded", e->crowded);
 	json_open(json, "snat_ports", '[');
 	for (i = 0; i < e->range_count; i++) {
-		json_open(json, NULL, '[');
-		json_u64(json, NULL, e->ports[i][0]);
-		json_u64(json, NULL, e->ports[i][1]);
+		json_open(json, NULL, '{');
+		json_u64(json, "first", e->ports[i][0]);
+		json_u64(json, "last", e->ports[i][1]);
 		json_close(json);
 	}
 	json_close(json);

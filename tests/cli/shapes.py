@@ -21,7 +21,7 @@ with open(SCHEMA, encoding="utf-8") as _f:
 seen = set()
 
 # Of all nouns, those that write no JSON, or whose is another suite's to look at.
-ELSEWHERE = {"metrics", "upgrade"}
+ELSEWHERE = {"metrics", "upgrade", "import", "report"}
 
 
 def shape(name):
@@ -136,9 +136,40 @@ def events(s):
                 for _ in range(count):
                     equal("time" in fits(f"monitor_{name}", m.line()), bool(options), "time")
             s.connect(socket.SOCK_DGRAM, 4000, ("192.0.2.10", 53))
-            fits("monitor_flow", m.line())
             s.do("flow flush")
-            fits("monitor_flow", m.line())
+            while fits("monitor_flow", m.line())["event"] != "del":
+                pass
+
+
+def flow_events_lost(s):
+    """More than a second may have, and the flows of one that counts what it carries."""
+    s.do("set flow-events 1 flow-accounting on")
+    s.do("service add dns udp 192.0.2.10:53")
+    s.do("backend add dns 10.1.0.2:5353")
+    with monitor(s, "-j", "flow") as m:
+        for i in range(20):
+            s.connect(socket.SOCK_DGRAM, 4000 + i, ("192.0.2.10", 53))
+        while parsed(line := m.line())["event"] != "lost":
+            fits("monitor_flow", line)
+        fits("monitor_flows_lost", line)
+    check(all(x["packets_in"] == 1 for x in fits("flows", works(s.say("-j flow list")))["flows"]), "packets counted")
+
+
+def explanations(s):
+    """Of a packet that is nobody's, one that would have a flow, one that has, and one that is dropped."""
+    s.do("service add dns udp 192.0.2.10:53")
+    verdicts = []
+    for step in ("", "backend add dns 10.1.0.2:5353", "connect"):
+        if step == "connect":
+            s.connect(socket.SOCK_DGRAM, 4000, ("192.0.2.10", 53))
+        elif step:
+            s.do(step)
+        flow = s.json("flow list")["flows"][0] if step == "connect" else None
+        client = f"{flow['client']['address']}:4000" if flow else "198.51.100.7:4000"
+        for at in "192.0.2.10:53", "192.0.2.99:53":
+            got = fits("explain", works(s.say("-j", "explain", "udp", client, at)))
+            verdicts.append(got["explain"]["verdict"])
+    equal(verdicts, ["drop", "pass", "balance", "pass", "flow", "pass"], "verdicts")
 
 
 def events_lost(s):
@@ -183,6 +214,8 @@ def tests(_subset):
         ("rates as JSON", watched_rates),
         ("events as JSON", events),
         ("lost events as JSON", events_lost),
+        ("events of flows as JSON, and how many are lost", flow_events_lost),
+        ("explanations as JSON", explanations),
         ("an event about source ports as JSON", no_source_port),
         ("nothing is left out of the schema", nothing_is_left_out),
     )]
