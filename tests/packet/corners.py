@@ -36,7 +36,7 @@ def no_option(wire):
     wire.set("dsr")
     note = note4(at.vip, 81)
     for n, options in enumerate((_NOP * 4 + note, b"\x94\x04\0\0" + note, b"\x9a\x07" + note[2:7] + _NOP,
-                                 b"\x9a\x0a" + note[2:] + _NOP * 2, b"\x9a\x04\0\0", b"\x1a" + note[1:], b"\x9b" + note[1:])):
+                                 b"\x9a\x0a" + note[2:] + bytes(2) + _NOP * 2, b"\x9a\x04\0\0", b"\x1a" + note[1:], b"\x9b" + note[1:])):
         goes_on_as(wire, 23100 + n, tcp(23100 + n), lambda p, o=options: with_options(p, o))
 
 
