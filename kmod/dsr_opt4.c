@@ -15,6 +15,7 @@
 #include <net/ip.h>
 
 #include "dsr.h"
+#include "gso.h"
 
 #define NOTE_TYPE	0x9a
 #define NOTE_WORDS	(BPFLB_NOTE_OPT4_LEN / 4)
@@ -114,7 +115,8 @@ bool bpflb_note_opt4_put(struct sk_buff *skb, const struct bpflb_endpoint *note)
 	__le16 port;
 	u8 *opt;
 
-	if (skb_ensure_writable(skb, ip_hdrlen(skb)) ||
+	if (!bpflb_gso_straighten(skb, NFPROTO_IPV4) ||
+	    skb_ensure_writable(skb, ip_hdrlen(skb)) ||
 	    skb_cow_head(skb, mac_len + BPFLB_NOTE_OPT4_LEN))
 		return false;
 	skb_push(skb, BPFLB_NOTE_OPT4_LEN);

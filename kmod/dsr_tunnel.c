@@ -22,6 +22,7 @@
 #include "dsr.h"
 #include "dsr_tunnel.h"
 #include "flow.h"
+#include "gso.h"
 #include "icmp.h"
 #include "netns.h"
 #include "node.h"
@@ -184,7 +185,7 @@ bool bpflb_tunnel_put(struct bpflb_net *bn, struct sk_buff *skb, const struct bp
 	u8 class = traffic_class(skb, t->inner);
 	u8 proto = t->inner == NFPROTO_IPV6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
 
-	if (!finish_inside(skb) ||
+	if (!finish_inside(skb) || !bpflb_gso_straighten(skb, t->inner) ||
 	    skb_cow_head(skb, bpflb_tunnel_len(t) + LL_RESERVED_SPACE(out)))
 		return false;
 	class = INET_ECN_encapsulate(class, class);

@@ -17,6 +17,7 @@
 #include "flow_find.h"
 #include "frontend.h"
 #include "gc.h"
+#include "gso.h"
 #include "hint.h"
 #include "hooks.h"
 #include "icmp.h"
@@ -84,8 +85,12 @@ static unsigned int come_in_geneve(struct bpflb_net *bn, struct sk_buff *skb, u8
 	unsigned int verdict = NF_ACCEPT;
 	struct bpflb_match m = {};
 	struct bpflb_packet pkt;
-	enum bpflb_opened opened = bpflb_open_geneve(bn, skb, family, udp, &pkt, &m, &verdict);
+	enum bpflb_opened opened;
 
+	if (unlikely(bpflb_gso_has_tunnels(skb)))
+		return bpflb_gso_come_apart(skb) ?
+			NF_STOLEN : bpflb_drop(bn, NULL, skb, BPFLB_DROP_NO_MEMORY);
+	opened = bpflb_open_geneve(bn, skb, family, udp, &pkt, &m, &verdict);
 	return come_out(bn, skb, family, opened, &pkt, &m, verdict);
 }
 
@@ -277,7 +282,7 @@ static noinline unsigned int come_in_slowly6(struct bpflb_net *bn, struct sk_buf
 	if (!bpflb_packet_parse6(skb, &pkt))
 		return other_come_in(bn, skb, NFPROTO_IPV6);
 	if (!tried.looked || !bpflb_packet_key6(skb, bn->id, &k))
-		return come_in_whole(bn, skb, &pkt, ipv6_hdr(skb)->nexthdr == NEXTHDR_DEST);
+		return come_in_whole(bn, skb, &pkt, ipv6_hdr(skb)->nexthdr != pkt.tuple.proto);
 	pkt.hash = tried.hash;
 	if (m.flow)
 		return come_in(bn, skb, &pkt, &m);

@@ -80,6 +80,9 @@ static __always_inline void bpflb_rewrite_transport(struct sk_buff *skb, void *t
 			bpflb_checksum_adjust(skb, check, addrs, ports, ipv6);
 			if (!*check)
 				*check = CSUM_MANGLED_0;
+		} else if (skb->ip_summed == CHECKSUM_COMPLETE) {
+			/* No checksum here takes away what is new. */
+			skb->csum = csum_add(skb->csum, ipv6 ? csum_add(addrs, ports) : ports);
 		}
 	}
 	*port = to;

@@ -12,6 +12,7 @@ import os
 import re
 import socket
 import struct
+import subprocess
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNET = 0x40000000
@@ -140,3 +141,10 @@ def offloads(name, on, which=tuple(_OFFLOADS)):
                 # A bridge has no receive checksum to switch: only links with it matter.
                 with contextlib.suppress(OSError):
                     fcntl.ioctl(s, _SIOCETHTOOL, request)
+
+
+def features(name, link, words):
+    """`ethtool -K LINK WORDS` in @name; what the device has not, or not without another, is as it was."""
+    with inside(name):
+        subprocess.run(["ethtool", "-K", link, *words.split()], check=False, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL, timeout=60)

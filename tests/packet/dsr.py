@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """DSR, the sending side: the note, on which packets, and what if there is no room for it."""
+import subprocess
+
 from dispatch import tcp, udp
 from family import ALERT, V4, at, changed, error_read, icmp_is_right, note4, payload, unpadded, with_options
+from net import ns
 from net.ktap import check, equal
-from wire import from_router, to_node, to_router
+from wire import MAC, NODE, from_router, to_node, to_router
 
 # 203.0.113.10 port 80, as other implementations have it: in IPv4 the least byte first (on x86), in
 # IPv6 a header of 24 bytes, here before UDP
@@ -123,6 +126,25 @@ def unnoted_large(wire):
     wire.expect("lan", from_router(packet), to_router(changed(packet)))
 
 
+def keeps_its_frame(wire):
+    """Rules behind us still see from which MAC a noted packet has come."""
+    wire.set("dsr")
+    rules = f"table inet frame {{ chain forward {{ type filter hook forward priority 0; ether saddr {MAC['r0']} counter; }}; }}"
+    with ns.inside(NODE):
+        subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True, timeout=60)
+    try:
+        for n in range(3):
+            packet = tcp(43900 + n, "S")
+            wire.expect("lan", from_router(packet), to_node(at.noted(changed(packet, dst=at.remote, dport=8080), at.vip, 80)))
+        with ns.inside(NODE):
+            listed = subprocess.run(["nft", "list", "table", "inet", "frame"], capture_output=True, text=True, check=True,
+                                    timeout=60).stdout
+        check("counter packets 3 " in listed, "its frame's header is another", listed.splitlines)
+    finally:
+        with ns.inside(NODE):
+            subprocess.run(["nft", "delete", "table", "inet", "frame"], check=True, timeout=60)
+
+
 TESTS = [
     ("the note's bytes", reference),
     ("dsr: SYN, SYN again, and what follows", lambda wire: syn(wire, "dsr")),
@@ -133,6 +155,7 @@ TESTS = [
     ("dsr: a connection met in mid-life", mid_life),
     ("dsr: DF and too big with the note", too_big),
     ("dsr: large packets without note", unnoted_large),
+    ("dsr: a noted packet keeps its frame's header", keeps_its_frame),
 ]
 TESTS4 = [
     ("dsr: the note comes before other options", other_options),

@@ -250,7 +250,7 @@ class KubeProxy(Network):
 _BPF, _PROG_LOAD, _LINK_CREATE, _TYPE_XDP, _ATTACH_XDP, _XDP_PASS = 321, 5, 28, 6, 37, 2
 
 
-def xdp_pass(net, place, link):
+def xdp_pass(net, place, link, flags=0):
     """A program that says XDP_PASS, at a link for as long as the file descriptor that is returned lives."""
     libc = ctypes.CDLL(None, use_errno=True)
 
@@ -266,7 +266,7 @@ def xdp_pass(net, place, link):
     program = bpf(_PROG_LOAD, struct.pack("<IIQQ", _TYPE_XDP, 2, ctypes.addressof(code), ctypes.addressof(licence)) +
                   bytes(24))
     with net.inside(place):
-        return bpf(_LINK_CREATE, struct.pack("<IIII", program, socket.if_nametoindex(link), _ATTACH_XDP, 0))
+        return bpf(_LINK_CREATE, struct.pack("<IIII", program, socket.if_nametoindex(link), _ATTACH_XDP, flags))
 
 
 def works(state, mode, *settings):

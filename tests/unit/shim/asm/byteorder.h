@@ -3,6 +3,7 @@
 #define _SHIM_BYTEORDER_H
 
 #include <endian.h>
+#include_next <asm/byteorder.h>
 
 #define le16_to_cpu(x)	le16toh(x)
 #define le32_to_cpu(x)	le32toh(x)

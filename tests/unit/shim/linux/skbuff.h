@@ -4,6 +4,14 @@
 
 #include <linux/types.h>
 
-struct sk_buff;
+#define CHECKSUM_NONE		0
+#define CHECKSUM_UNNECESSARY	1
+#define CHECKSUM_COMPLETE	2
+#define CHECKSUM_PARTIAL	3
+
+struct sk_buff {
+	u8 ip_summed;
+	__wsum csum;
+};
 
 #endif
