@@ -180,12 +180,15 @@ static const char *find_word(const char *line, const char *word)
 
 static const char *find_filter_verdict(const char *line, enum rule_verdict *verdict)
 {
-	const char *drop = find_word(line, "drop"), *at;
+	const char *drop, *at;
 
+	/* As an element of a map of verdicts too. */
+	at = strstr(line, " drop");
 	*verdict = RULE_DROP_INVALID;
-	if (drop && strstr(line, "ct state") && strstr(line, "invalid"))
-		return drop;
+	if (at && strstr(line, "ct state") && strstr(line, "invalid"))
+		return at;
 	*verdict = RULE_DROP;
+	drop = find_word(line, "drop");
 	drop = drop ? drop : find_word(line, "reject");
 	if (drop && (drop == line || !strncmp(line, "counter ", 8)))
 		return drop;
