@@ -9,6 +9,7 @@
 
 #include "bypass_way.h"
 #include "flow_index.h"
+#include "vrf.h"
 
 /**
  * bpflb_bypass_end() - let the packets of a flow take the stack's way
@@ -120,10 +121,9 @@ static void way_open(struct bpflb_flow *flow, bool reply, struct dst_entry *dst,
 	smp_store_release(&way->dst, dst);
 }
 
-static bool has_way(const struct bpflb_way *way, const struct sk_buff *skb,
-		    const struct dst_entry *dst)
+static bool has_way(const struct bpflb_way *way, int iif, const struct dst_entry *dst)
 {
-	return READ_ONCE(way->dst) == dst && READ_ONCE(way->iif) == skb->skb_iif;
+	return READ_ONCE(way->dst) == dst && READ_ONCE(way->iif) == iif;
 }
 
 /**
@@ -143,18 +143,19 @@ void bpflb_bypass_grant(const struct bpflb_match *m, struct sk_buff *skb, struct
 	bool reply = bpflb_role_is_reply(m->role);
 	struct bpflb_flow *flow = m->flow;
 	bool ipv6 = bpflb_flow_is_ipv6(flow);
+	int iif = bpflb_vrf_port(skb, bpflb_flow_family(flow));
 	spinlock_t *lock;	/* the flow's ways */
 	u32 mtu;
 
 	if (!(BIT(READ_ONCE(flow->state)) & BPFLB_BYPASS_STATES) ||
 	    !bpflb_bypass_is_allowed(flow->bn, flow) || !was_forwarded(skb, ipv6) ||
-	    skb_has_extensions(skb) || has_way(&flow->way[reply], skb, dst) ||
+	    skb_has_extensions(skb) || has_way(&flow->way[reply], iif, dst) ||
 	    !is_ordinary_route(dst, ipv6, out) || !conntrack_agrees(flow, skb))
 		return;
 	mtu = mtu_of(dst, ipv6) - bpflb_bypass_head(flow);
 	lock = bpflb_index_lock(flow->hash[BPFLB_KEY_MID]);
 	spin_lock(lock);
 	if (!(flow->flags & BPFLB_FLOW_DEAD))
-		way_open(flow, reply, dst, skb->skb_iif, mtu);
+		way_open(flow, reply, dst, iif, mtu);
 	spin_unlock(lock);
 }

@@ -30,6 +30,7 @@
 #include "netns.h"
 #include "rewrite.h"
 #include "stats.h"
+#include "vrf.h"
 
 /* No IPv4 link has to carry more in one piece (RFC 791). */
 #define SURELY_FITS 576
@@ -54,6 +55,7 @@ static struct dst_entry *route4(struct bpflb_net *bn, const struct sk_buff *skb,
 {
 	struct flowi4 fl4 = {
 		.daddr = to->addr.ip,
+		.flowi4_oif = bpflb_vrf_of(skb),
 		.flowi4_mark = skb->mark,
 		.flowi4_proto = to->proto,
 		.fl4_dport = to->dport,
@@ -72,6 +74,7 @@ static struct dst_entry *route6(struct bpflb_net *bn, const struct sk_buff *skb,
 {
 	struct flowi6 fl6 = {
 		.daddr = to->addr.in6,
+		.flowi6_oif = bpflb_vrf_of(skb),
 		.flowi6_mark = skb->mark,
 		.flowi6_proto = to->proto,
 		.fl6_dport = to->dport,

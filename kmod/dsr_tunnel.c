@@ -26,6 +26,7 @@
 #include "icmp.h"
 #include "netns.h"
 #include "node.h"
+#include "vrf.h"
 
 #define OUTER_TTL	64
 /* The ports that are nobody's (RFC 6335). */
@@ -264,7 +265,7 @@ static void learn4(struct bpflb_net *bn, struct sk_buff *skb, u32 quote, u32 mtu
 	    !is_of_ipip_flow(bn, skb, quote + sizeof(*iph), NFPROTO_IPV4))
 		return;
 	__skb_pull(skb, quote);
-	ipv4_update_pmtu(skb, bn->net, mtu, 0, iph->protocol);
+	ipv4_update_pmtu(skb, bn->net, mtu, bpflb_vrf_of(skb), iph->protocol);
 	__skb_push(skb, quote);
 }
 
@@ -281,7 +282,7 @@ static void learn6(struct bpflb_net *bn, struct sk_buff *skb, u32 quote, u32 mtu
 	    !is_of_ipip_flow(bn, skb, quote + sizeof(*ip6h), NFPROTO_IPV6))
 		return;
 	__skb_pull(skb, quote);
-	ip6_update_pmtu(skb, bn->net, htonl(mtu), 0, skb->mark, GLOBAL_ROOT_UID);
+	ip6_update_pmtu(skb, bn->net, htonl(mtu), bpflb_vrf_of(skb), skb->mark, GLOBAL_ROOT_UID);
 	__skb_push(skb, quote);
 }
 

@@ -27,6 +27,7 @@
 #include "stats.h"
 #include "translate.h"
 #include "vip.h"
+#include "vrf.h"
 
 /* A packet comes in, @m is its flow. Its destination is rewritten if it is for a
  * service, or an answer to this node's SNAT.
@@ -264,6 +265,8 @@ static noinline unsigned int come_in_slowly(struct bpflb_net *bn, struct sk_buff
 	struct bpflb_packet pkt;
 	struct bpflb_key4 k;
 
+	if (bpflb_vrf_is_again(skb, NFPROTO_IPV4))
+		return NF_ACCEPT;
 	if (tried.looked && bpflb_packet_key4(skb, bn->id, &k))
 		return come_in_ordinary(bn, skb, &k, tried);
 	if (!bpflb_packet_parse4(skb, &pkt))
@@ -279,6 +282,8 @@ static noinline unsigned int come_in_slowly6(struct bpflb_net *bn, struct sk_buf
 	struct bpflb_packet pkt;
 	struct bpflb_key6 k;
 
+	if (bpflb_vrf_is_again(skb, NFPROTO_IPV6))
+		return NF_ACCEPT;
 	if (!bpflb_packet_parse6(skb, &pkt))
 		return other_come_in(bn, skb, NFPROTO_IPV6);
 	if (!tried.looked || !bpflb_packet_key6(skb, bn->id, &k))

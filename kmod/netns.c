@@ -23,6 +23,7 @@
 #include "stats.h"
 #include "version.h"
 #include "vip.h"
+#include "vrf.h"
 
 static unsigned int net_id;
 static DEFINE_IDA(net_ida);
@@ -47,9 +48,11 @@ struct bpflb_net *bpflb_net(const struct net *net)
  */
 bool bpflb_addr_is_own(struct net *net, u8 family, const union nf_inet_addr *addr)
 {
-	if (family == NFPROTO_IPV6)
-		return ipv6_chk_addr(net, &addr->in6, NULL, 0);
-	return inet_addr_type(net, addr->ip) == RTN_LOCAL;
+	/* Neither knows of those in a VRF. */
+	if (family == NFPROTO_IPV6 ? ipv6_chk_addr(net, &addr->in6, NULL, 0) :
+				     inet_addr_type(net, addr->ip) == RTN_LOCAL)
+		return true;
+	return bpflb_vrf_has_addr(net, family, addr);
 }
 
 /* Which nodes and backends are on this node depends on its addresses. */
@@ -146,6 +149,7 @@ static int __net_init net_init(struct net *net)
 	INIT_LIST_HEAD(&bn->node_list);
 	INIT_WORK(&bn->readdress, readdress);
 	INIT_DELAYED_WORK(&bn->lost, bpflb_gc_lost);
+	INIT_WORK(&bn->meet, bpflb_node_meet);
 	INIT_DELAYED_WORK(&bn->resolve, bpflb_node_resolve);
 	bn->resolved = jiffies - HZ;
 	bpflb_txn_net_init(bn);
@@ -209,6 +213,7 @@ static void __net_exit net_empty(struct bpflb_net *bn)
 	mutex_unlock(&bn->lock);
 	cancel_work_sync(&bn->readdress);
 	cancel_delayed_work_sync(&bn->lost);
+	cancel_work_sync(&bn->meet);
 	cancel_delayed_work_sync(&bn->resolve);
 }
 
@@ -220,6 +225,7 @@ static void __net_exit net_free(struct bpflb_net *bn)
 	percpu_counter_destroy(&bn->flows);
 	free_percpu(bn->counters);
 	kfree(rcu_access_pointer(bn->settings));
+	kfree(rcu_access_pointer(bn->vrfs));
 	xa_destroy(&bn->service_ids);
 	ida_free(&net_ida, bn->id);
 }
@@ -281,12 +287,19 @@ static struct notifier_block inet6addr_nb = {
 	.notifier_call = inet6addr_event,
 };
 
+static bool is_vrf_change(const struct net_device *dev, unsigned long event)
+{
+	return (event == NETDEV_REGISTER || event == NETDEV_UNREGISTER) && netif_is_l3_master(dev);
+}
+
 /* A link that was down has forgotten its neighbours: also those whose notes are believed. */
 static int netdev_event(struct notifier_block *nb, unsigned long event, void *ptr)
 {
 	const struct net_device *dev = netdev_notifier_info_to_dev(ptr);
 	struct bpflb_net *bn = bpflb_net(dev_net(dev));
 
+	if (is_vrf_change(dev, event))
+		bpflb_vrfs_update(bn);
 	if ((event == NETDEV_UP || event == NETDEV_CHANGE) && netif_running(dev) &&
 	    netif_carrier_ok(dev) && READ_ONCE(bn->n_nodes))
 		bpflb_node_ask(bn);

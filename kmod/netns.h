@@ -16,6 +16,7 @@
 struct bpflb_affinity_sets;
 struct bpflb_hooks;
 struct bpflb_net_counters;
+struct bpflb_vrfs;
 
 /**
  * struct bpflb_net - a namespace
@@ -35,11 +36,12 @@ struct bpflb_net_counters;
  * @counters: drops and notes
  * @reject_limit: of ICMP errors
  * @affinity: which clients are to have a backend again; NULL until a service has that
+ * @vrfs: its virtual routers; NULL: none. Changed under RTNL
  * @flows: how many there are
  * @flow_events_second: the one that @flow_events is of, in jiffies / HZ
  * @flow_events: how many there were in it
  * @snat_told: jiffies of the last event of exhausted ports; 0: none yet
- * @lock: for all that follows, and every change of the above but @flows,
+ * @lock: for all that follows, and every change of the above but @vrfs, @flows,
  *	@flow_events, its second, @macs and @snat_told
  * @services: struct bpflb_service, by name and protocol
  * @service_ids: the same, by number
@@ -58,7 +60,8 @@ struct bpflb_net_counters;
  * @txn: the open transaction
  * @readdress: looks again which addresses are this node's own
  * @lost: ends the flows from an address that this node has lost
- * @resolve: asks for the MACs of nodes
+ * @meet: asks for the MACs of nodes that are new
+ * @resolve: asks for those of all
  * @resolved: when it did, in jiffies
  */
 struct bpflb_net {
@@ -77,6 +80,7 @@ struct bpflb_net {
 	struct bpflb_net_counters __percpu *counters;
 	struct bpflb_reject_limit reject_limit;
 	struct bpflb_affinity_sets *affinity;
+	struct bpflb_vrfs __rcu *vrfs;
 	struct percpu_counter flows;
 	u32 flow_events_second;
 	atomic_t flow_events;
@@ -100,6 +104,7 @@ struct bpflb_net {
 	struct bpflb_txn txn;
 	struct work_struct readdress;
 	struct delayed_work lost;
+	struct work_struct meet;
 	struct delayed_work resolve;
 	unsigned long resolved;
 };

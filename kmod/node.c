@@ -8,6 +8,7 @@
 #include "netns.h"
 #include "node.h"
 #include "service.h"
+#include "vrf.h"
 
 const struct rhashtable_params bpflb_node_params = {
 	.head_offset = offsetof(struct bpflb_node, hash),
@@ -60,20 +61,22 @@ void bpflb_node_put(struct bpflb_node *node)
 		kfree_rcu(node, rcu);
 }
 
-/* The route to a node, a reference; NULL if it is not on a link of this one. */
-static struct dst_entry *route_on_link(struct net *net, const struct bpflb_node_key *key)
+/* The route to a node, a reference; NULL if it is not on a link of this one.
+ * @vrf: number of the VRF that is asked, or 0
+ */
+static struct dst_entry *route_on_link(struct net *net, const struct bpflb_node_key *key, int vrf)
 {
 	struct dst_entry *dst;
 	bool near;
 
 	if (key->family == NFPROTO_IPV6) {
-		struct flowi6 fl6 = { .daddr = key->addr.in6 };
+		struct flowi6 fl6 = { .daddr = key->addr.in6, .flowi6_oif = vrf };
 
 		dst = ip6_route_output(net, NULL, &fl6);
 		near = !dst->error &&
 		       !(container_of(dst, struct rt6_info, dst)->rt6i_flags & RTF_GATEWAY);
 	} else {
-		struct flowi4 fl4 = { .daddr = key->addr.ip };
+		struct flowi4 fl4 = { .daddr = key->addr.ip, .flowi4_oif = vrf };
 		struct rtable *rt = ip_route_output_key(net, &fl4);
 
 		if (IS_ERR(rt))
@@ -87,19 +90,53 @@ static struct dst_entry *route_on_link(struct net *net, const struct bpflb_node_
 	return NULL;
 }
 
-static void resolve(struct net *net, const struct bpflb_node *node)
+static void resolve_in(struct bpflb_net *bn, const struct bpflb_node *node, int vrf)
 {
-	struct dst_entry *dst = route_on_link(net, &node->key);
+	struct dst_entry *dst = route_on_link(bn->net, &node->key, vrf);
 	struct neighbour *n;
 
 	if (!dst)
 		return;
 	n = dst_neigh_lookup(dst, &node->key.addr);
-	if (n && !(READ_ONCE(n->nud_state) & NUD_VALID))
+	if (n && READ_ONCE(n->nud_state) & NUD_VALID)
+		bpflb_node_saw(bn, n);
+	else if (n)
 		neigh_event_send(n, NULL);
 	if (n)
 		neigh_release(n);
 	dst_release(dst);
+}
+
+/* It may be on a link of any VRF. */
+static void resolve(struct bpflb_net *bn, struct bpflb_node *node)
+{
+	const struct bpflb_vrfs *vrfs = rcu_dereference(bn->vrfs);
+	unsigned int i;
+
+	if (!READ_ONCE(node->live) || READ_ONCE(node->self))
+		return;
+	WRITE_ONCE(node->asked, true);
+	resolve_in(bn, node, 0);
+	for (i = 0; vrfs && i < vrfs->n; i++)
+		resolve_in(bn, node, vrfs->ifindex[i]);
+}
+
+/**
+ * bpflb_node_meet() - get to know the MACs of nodes that are new
+ * @work: bpflb_net.meet
+ *
+ * Context: process.
+ */
+void bpflb_node_meet(struct work_struct *work)
+{
+	struct bpflb_net *bn = container_of(work, struct bpflb_net, meet);
+	struct bpflb_node *node;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(node, &bn->node_list, all)
+		if (!READ_ONCE(node->asked))
+			resolve(bn, node);
+	rcu_read_unlock();
 }
 
 /**
@@ -111,13 +148,12 @@ static void resolve(struct net *net, const struct bpflb_node *node)
 void bpflb_node_resolve(struct work_struct *work)
 {
 	struct bpflb_net *bn = container_of(work, struct bpflb_net, resolve.work);
-	const struct bpflb_node *node;
+	struct bpflb_node *node;
 
 	bpflb_node_learn(bn);
 	rcu_read_lock();
 	list_for_each_entry_rcu(node, &bn->node_list, all)
-		if (READ_ONCE(node->live) && !READ_ONCE(node->self))
-			resolve(bn->net, node);
+		resolve(bn, node);
 	rcu_read_unlock();
 	bn->resolved = jiffies;
 }
@@ -229,8 +265,10 @@ void bpflb_node_settle(struct bpflb_net *bn, struct bpflb_node *node, bool keep_
 	if (keep_next) {
 		bn->n_nodes += node->next_live - node->live;
 		WRITE_ONCE(node->live, node->next_live);
-		if (node->live)
+		if (node->live) {
+			schedule_work(&bn->meet);
 			bpflb_node_ask(bn);
+		}
 	} else {
 		node->next_live = node->live;
 	}

@@ -34,6 +34,7 @@ struct bpflb_node_key {
  * @self: it is an address of this node
  * @live: packets see it
  * @next_live: @live after the open transaction
+ * @asked: its MAC was looked for
  * @backends: live backends that name it
  * @seen: what it was seen by as a neighbour, see node_mac.c
  * @gone: it is not to be seen any more
@@ -51,6 +52,7 @@ struct bpflb_node {
 	bool self;
 	bool live;
 	bool next_live;
+	bool asked;
 	u32 backends;
 	struct list_head seen;
 	bool gone;
@@ -67,6 +69,7 @@ struct bpflb_node *bpflb_node_find(struct bpflb_net *bn, u8 family,
 				   const union nf_inet_addr *addr);
 struct bpflb_node *bpflb_node_make(struct bpflb_net *bn, u8 family,
 				   const union nf_inet_addr *addr);
+void bpflb_node_meet(struct work_struct *work);
 void bpflb_node_resolve(struct work_struct *work);
 void bpflb_node_ask(struct bpflb_net *bn);
 int bpflb_node_remove(struct bpflb_net *bn, struct bpflb_node *node);

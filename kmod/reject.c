@@ -28,6 +28,7 @@
 #include "sctp.h"
 #include "settings.h"
 #include "stats.h"
+#include "vrf.h"
 
 /* An ICMP error with all that it quotes (RFC 1812, RFC 4443). */
 #define ERROR_MAX4	576
@@ -107,11 +108,12 @@ static __sum16 answer_checksum(const struct sk_buff *skb, const struct bpflb_pac
 
 /* The way from the service to the client. Return: NULL if there is none for an answer. */
 static struct dst_entry *answer_route4(struct net *net, const struct bpflb_packet *pkt, u8 proto,
-				       u32 mark)
+				       u32 mark, int vrf)
 {
 	struct flowi4 fl4 = {
 		.saddr = pkt->tuple.dst.addr.ip,
 		.daddr = pkt->tuple.src.addr.ip,
+		.flowi4_oif = vrf,
 		.flowi4_proto = proto,
 		.flowi4_mark = mark,
 		.flowi4_flags = FLOWI_FLAG_ANYSRC,
@@ -128,12 +130,13 @@ static struct dst_entry *answer_route4(struct net *net, const struct bpflb_packe
 }
 
 static struct dst_entry *answer_route6(struct net *net, const struct bpflb_packet *pkt, u8 proto,
-				       u32 mark, int iif)
+				       u32 mark, int vrf, int iif)
 {
 	int type = ipv6_addr_type(&pkt->tuple.src.addr.in6);
 	struct flowi6 fl6 = {
 		.saddr = pkt->tuple.dst.addr.in6,
 		.daddr = pkt->tuple.src.addr.in6,
+		.flowi6_oif = vrf,
 		.flowi6_proto = proto,
 		.flowi6_mark = mark,
 	};
@@ -193,9 +196,9 @@ static bool answer_send(struct bpflb_net *bn, struct sk_buff *skb, const struct 
 
 	skb->mark = is_ipv6(pkt) ? IP6_REPLY_MARK(bn->net, old->mark) :
 				   IP4_REPLY_MARK(bn->net, old->mark);
-	dst = is_ipv6(pkt) ? answer_route6(bn->net, pkt, proto, skb->mark,
+	dst = is_ipv6(pkt) ? answer_route6(bn->net, pkt, proto, skb->mark, bpflb_vrf_of(old),
 					   old->dev ? old->dev->ifindex : 0) :
-			     answer_route4(bn->net, pkt, proto, skb->mark);
+			     answer_route4(bn->net, pkt, proto, skb->mark, bpflb_vrf_of(old));
 	if (!dst) {
 		kfree_skb(skb);
 		return false;

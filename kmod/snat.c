@@ -17,6 +17,7 @@
 #include <net/addrconf.h>
 #include <net/inet_hashtables.h>
 #include <net/ip.h>
+#include <net/l3mdev.h>
 #include <net/route.h>
 
 #include "compat/sock_lookup.h"
@@ -178,9 +179,12 @@ static void pool_key_init(struct snat_pool_key *key, const struct bpflb_flow *fl
  * one that would get the backend's packets. Those of SCTP are known to the kernel's
  * SCTP only, which need not be there: the range that ports are from keeps clear of them.
  */
-static bool host_has_socket(struct net *net, const struct snat_pool *pool, u16 port, int oif)
+static bool host_has_socket(struct net *net, const struct snat_pool *pool, u16 port,
+			    const struct net_device *out)
 {
 	const struct snat_pool_key *key = &pool->key;
+	int vrf = l3mdev_master_ifindex_rcu(out), own = out ? out->ifindex : 0;
+	int dif = vrf ?: own, sdif = vrf ? own : 0;
 
 	if (key->proto == IPPROTO_TCP)
 		return bpflb_tcp_port_is_bound(net, port);
@@ -188,22 +192,22 @@ static bool host_has_socket(struct net *net, const struct snat_pool *pool, u16 p
 		return false;
 	if (key->family == NFPROTO_IPV6)
 		return bpflb_udp6_lookup(net, &key->backend.addr.in6, key->backend.port,
-					 &key->addr.in6, htons(port), oif);
+					 &key->addr.in6, htons(port), dif, sdif);
 	return bpflb_udp_lookup(net, key->backend.addr.ip, key->backend.port, key->addr.ip,
-				htons(port), oif);
+				htons(port), dif, sdif);
 }
 
 /**
  * struct port_hunt - somebody wants a port
  * @net: namespace
  * @pool: those taken; where one is only looked for it may be one that nobody has
- * @oif: the device that packets leave by
+ * @out: the device that packets leave by, or NULL
  * @look: it is not taken
  */
 struct port_hunt {
 	struct net *net;
 	struct snat_pool *pool;
-	int oif;
+	const struct net_device *out;
 	bool look;
 };
 
@@ -212,7 +216,7 @@ static bool is_free(const struct port_hunt *h, const unsigned long *chunk, u16 p
 {
 	return !(chunk && test_bit(port % CHUNK_BITS, chunk)) &&
 	       !inet_is_local_reserved_port(h->net, port) &&
-	       !host_has_socket(h->net, h->pool, port, h->oif);
+	       !host_has_socket(h->net, h->pool, port, h->out);
 }
 
 static bool take_port(const struct port_hunt *h, u16 port)
@@ -348,7 +352,7 @@ static enum bpflb_drop_reason complete_with(struct bpflb_flow *flow,
 	pool = pool_get(bn, &key);
 	if (!pool)
 		return BPFLB_DROP_NO_MEMORY;
-	hunt = (struct port_hunt){ bn->net, pool, out->ifindex };
+	hunt = (struct port_hunt){ bn->net, pool, out };
 	port = choose_port(flow, &hunt);
 	if (!port) {
 		pool_put(bn, pool);
@@ -378,7 +382,7 @@ static enum bpflb_drop_reason look_at(const struct bpflb_flow *flow,
 				      const struct net_device *out, u16 *port)
 {
 	struct snat_pool nobodys = {};
-	struct port_hunt hunt = { flow->bn->net, NULL, out->ifindex, true };
+	struct port_hunt hunt = { flow->bn->net, NULL, out, true };
 
 	pool_key_init(&nobodys.key, flow, addr);
 	hunt.pool = pool_find(flow->bn, &nobodys.key) ?: &nobodys;
@@ -541,7 +545,7 @@ int bpflb_snat_restore(struct bpflb_flow *flow, const union nf_inet_addr *addr, 
 		return -ENOMEM;
 	chunk = pool_chunk(pool, ntohs(port));
 	err = chunk ? -EADDRINUSE : -ENOMEM;
-	if (!chunk || host_has_socket(bn->net, pool, ntohs(port), 0) ||
+	if (!chunk || host_has_socket(bn->net, pool, ntohs(port), NULL) ||
 	    test_and_set_bit(ntohs(port) % CHUNK_BITS, chunk)) {
 		pool_put(bn, pool);
 		return err;

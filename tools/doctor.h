@@ -14,6 +14,8 @@
 /* What a client's packets are large at most, nearly everywhere. */
 #define USUAL_MTU 1500
 
+struct rules;
+
 /** enum severity - what happens if nothing is done */
 enum severity {
 	ERROR,		/* packets are lost, or would be */
@@ -144,6 +146,7 @@ void doctor_addresses(struct doctor *doctor);
 void doctor_flows(struct doctor *doctor);
 void doctor_drops(struct doctor *doctor);
 void doctor_nat(struct doctor *doctor);
+void doctor_forward(struct doctor *doctor, const struct rules *rules);
 void doctor_ipvs(struct doctor *doctor);
 
 #define MEND_ROOM 1024

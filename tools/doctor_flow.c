@@ -113,9 +113,11 @@ void doctor_flows(struct doctor *doctor)
 	char at[ENDPOINT_ROOM], text[ADDRESS_ROOM];
 	struct stuck stuck;
 
+	/* Of IPv6 a router of Linux has uRPF by rules only, which are its own. */
 	if (find_stuck(doctor, BPFLB_FLOW_DSR_IN, BPFLB_STATE_TCP_SYN_RECEIVED, &stuck)) {
 		finding(doctor, WARNING, "dsr-answers-lost",
-			"sysctl -w net.ipv4.conf.all.rp_filter=2",
+			stuck.frontend.address.length == 4 ?
+			"sysctl -w net.ipv4.conf.all.rp_filter=2" : NULL,
 			"%u of %u connections that other nodes have sent here were answered and go no further: something between here and the clients drops packets from %s that come from this node, such as uRPF or source guard; or the clients are forged",
 			stuck.still, stuck.seen, format_endpoint(&stuck.frontend, at));
 		finding_elsewhere(doctor, ON_ROUTER);

@@ -274,6 +274,19 @@ static void look_at_nodes(struct doctor *doctor)
 	}
 }
 
+/* The nodes' links may be in a VRF: the one that this node's own address is in. */
+static void look_at_own(struct doctor *doctor)
+{
+	const struct nlmsghdr *nlh;
+	struct node node;
+
+	messages_for_each(nlh, &doctor->snapshot.nodes) {
+		node_decode(nlh, &node);
+		if (node.self)
+			rt_follow(&doctor->rt, &node.address);
+	}
+}
+
 static void look_at_dsr(struct doctor *doctor)
 {
 	bool peers[2] = { false };
@@ -306,6 +319,7 @@ int doctor_look(struct doctor *doctor)
 		code = rt_open(&doctor->rt);
 	if (code)
 		return code;
+	look_at_own(doctor);
 	look_at_backends(doctor);
 	look_at_nodes(doctor);
 	look_at_dsr(doctor);

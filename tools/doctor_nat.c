@@ -124,7 +124,12 @@ static bool addresses_match(const char *words, const struct address *address)
 	return false;
 }
 
-static bool family_matches(const struct rule *rule, const struct address *address)
+/**
+ * rule_family_matches - is a rule for packets to an address?
+ * @rule: the rule
+ * @address: the address; of length 0: any
+ */
+bool rule_family_matches(const struct rule *rule, const struct address *address)
 {
 	if (!address->length || !strcmp(rule->family, "inet"))
 		return true;
@@ -134,7 +139,7 @@ static bool family_matches(const struct rule *rule, const struct address *addres
 /* Is the rule for what clients ask at? One for any address must name the port. */
 static bool is_for_front(const struct rule *rule, const struct front *front)
 {
-	if (!proto_matches(rule, front->proto) || !family_matches(rule, &front->address) ||
+	if (!proto_matches(rule, front->proto) || !rule_family_matches(rule, &front->address) ||
 	    !ports_match(rule->ports, front->first, front->last))
 		return false;
 	if (!rule->addresses[0])
@@ -142,10 +147,15 @@ static bool is_for_front(const struct rule *rule, const struct front *front)
 	return front->address.length && addresses_match(rule->addresses, &front->address);
 }
 
-/* Would the rule rewrite what bpflb has given the backend's address? */
-static bool is_for_backend(const struct rule *rule, const struct machine *machine)
+/**
+ * rule_is_for_backend - does a rule match what bpflb has given a backend's address?
+ * @rule: the rule, which has an address or a port
+ * @machine: where the backend is
+ */
+bool rule_is_for_backend(const struct rule *rule, const struct machine *machine)
 {
-	if (!family_matches(rule, &machine->address) || (rule->local && !machine->route.local) ||
+	if (!rule_family_matches(rule, &machine->address) ||
+	    (rule->local && !machine->route.local) ||
 	    (machine->port && !ports_match(rule->ports, machine->port, machine->port)))
 		return false;
 	if (!rule->addresses[0])
@@ -212,7 +222,7 @@ static bool check_backends(struct others *others, const struct rule *rule)
 	for (i = 0; i < others->doctor->machine_count; i++) {
 		const struct machine *machine = &others->doctor->machines[i];
 
-		if (!is_for_backend(rule, machine))
+		if (!rule_is_for_backend(rule, machine))
 			continue;
 		delete_command(rule, mend, sizeof(mend));
 		finding(others->doctor, ERROR, "nat-backend", mend,
@@ -244,84 +254,6 @@ static void check_nat(struct others *others)
 	}
 }
 
-static bool same_chain(const struct rule *a, const struct rule *b)
-{
-	return a->legacy == b->legacy && !strcmp(a->family, b->family) &&
-	       !strcmp(a->table, b->table) && !strcmp(a->chain, b->chain);
-}
-
-/* Does a rule before @drop accept what goes to the backend, whatever its state? */
-static bool is_accepted(const struct others *others, const struct rule *drop,
-			const struct machine *machine)
-{
-	const struct rule *rule;
-
-	for (rule = others->rules.rules; rule < drop; rule++) {
-		if (rule->verdict == RULE_ACCEPT && same_chain(rule, drop) &&
-		    rule->addresses[0] && is_for_backend(rule, machine))
-			return true;
-	}
-	return false;
-}
-
-static void add_accept(const struct rule *drop, const struct machine *machine, char *mend,
-		       size_t room)
-{
-	bool ipv6 = machine->address.length == 16;
-	size_t used = strlen(mend);
-	char text[ADDRESS_ROOM];
-
-	format_address(&machine->address, text);
-	if (drop->legacy)
-		snprintf(mend + used, room - used, "%s -t %s -I %s -m conntrack --ctstate INVALID -d %s -j ACCEPT",
-			 ipv6 ? "ip6tables-legacy" : "iptables-legacy", drop->table, drop->chain,
-			 text);
-	else
-		snprintf(mend + used, room - used, "%sinsert rule %s %s %s ct state invalid %s daddr %s accept",
-			 used ? "; " : "nft '", drop->family, drop->table, drop->chain,
-			 ipv6 ? "ip6" : "ip", text);
-}
-
-/* One rule that drops may need several that accept; iptables takes one at a time. */
-static bool check_drop(struct others *others, const struct rule *drop)
-{
-	const struct machine *machine, *end, *first = NULL;
-	char mend[MEND_ROOM] = "", text[ADDRESS_ROOM];
-	unsigned int count = 0;
-
-	end = others->doctor->machines + others->doctor->machine_count;
-	for (machine = others->doctor->machines; machine < end; machine++) {
-		if (!machine->dsr || machine->here || !family_matches(drop, &machine->address) ||
-		    is_accepted(others, drop, machine))
-			continue;
-		first = first ? first : machine;
-		if (count++ < (drop->legacy ? 1 : TOLD_MAX))
-			add_accept(drop, machine, mend, sizeof(mend));
-	}
-	if (!first)
-		return false;
-	if (!drop->legacy)
-		strcat(mend, "'");
-	finding(others->doctor, ERROR, "ct-invalid", mend,
-		"%s %s %s drops what conntrack calls invalid: of connections that go by DSR to %u backends, such as %s of service %s, this node sees one half only, and all but their SYNs are that",
-		drop->family, drop->table, drop->chain, count,
-		format_address(&first->address, text), first->service);
-	return true;
-}
-
-static void check_forward(struct others *others)
-{
-	unsigned int told = 0;
-	size_t i;
-
-	for (i = 0; i < others->rules.count && told < TOLD_MAX; i++) {
-		const struct rule *rule = &others->rules.rules[i];
-
-		if (rule->verdict == RULE_DROP_INVALID && !rule->addresses[0])
-			told += check_drop(others, rule);
-	}
-}
-
 /**
  * doctor_nat - do others balance, rewrite or drop services' packets?
  * @doctor: whose finding it is
@@ -339,7 +271,7 @@ void doctor_nat(struct doctor *doctor)
 	rules_read_legacy(&others.rules, false);
 	rules_read_legacy(&others.rules, true);
 	check_nat(&others);
-	check_forward(&others);
+	doctor_forward(doctor, &others.rules);
 	free(others.rules.rules);
 	free(others.fronts);
 }

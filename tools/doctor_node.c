@@ -24,17 +24,18 @@ static int likely_device(const struct doctor *doctor, int family)
 static void no_way_to(struct doctor *doctor, const struct machine *machine,
 		      const struct rt_route *node)
 {
-	char mend[MEND_ROOM] = "", to[ADDRESS_ROOM], via[ADDRESS_ROOM];
+	char mend[MEND_ROOM] = "", to[ADDRESS_ROOM], via[ADDRESS_ROOM], where[RT_WHERE_ROOM];
 	int device = likely_device(doctor, family_index(&machine->address));
 
 	format_address(&machine->address, to);
 	format_address(&machine->node, via);
+	rt_where(&doctor->rt, &machine->address, where);
 	if (node && node->there && !node->local)
-		snprintf(mend, sizeof(mend), "ip route replace %s/%d via %s", to,
-			 machine->address.length * 8, via);
+		snprintf(mend, sizeof(mend), "ip route replace %s/%d via %s%s", to,
+			 machine->address.length * 8, via, where);
 	else if (device)
-		snprintf(mend, sizeof(mend), "ip route replace %s/%d dev %s", to,
-			 machine->address.length * 8, rt_link(&doctor->rt, device)->name);
+		snprintf(mend, sizeof(mend), "ip route replace %s/%d dev %s%s", to,
+			 machine->address.length * 8, rt_link(&doctor->rt, device)->name, where);
 	finding(doctor, ERROR, "backend-route", mend,
 		"there is no route to backend %s of service %s%s%s", to, machine->service,
 		machine->node.length ? ", which is on node " : "",
@@ -54,7 +55,7 @@ static const struct peer *peer_at(const struct doctor *doctor, const struct addr
 
 static void check_routes(struct doctor *doctor)
 {
-	char mend[MEND_ROOM], text[ADDRESS_ROOM];
+	char mend[MEND_ROOM], text[ADDRESS_ROOM], where[RT_WHERE_ROOM];
 	const struct peer *peer;
 	size_t i;
 
@@ -75,9 +76,11 @@ static void check_routes(struct doctor *doctor)
 		format_address(&peer->address, text);
 		device = likely_device(doctor, family_index(&peer->address));
 		mend[0] = '\0';
+		rt_where(&doctor->rt, &peer->address, where);
 		if (device)
-			snprintf(mend, sizeof(mend), "ip route replace %s/%d dev %s", text,
-				 peer->address.length * 8, rt_link(&doctor->rt, device)->name);
+			snprintf(mend, sizeof(mend), "ip route replace %s/%d dev %s%s", text,
+				 peer->address.length * 8, rt_link(&doctor->rt, device)->name,
+				 where);
 		finding(doctor, ERROR, "node-route", mend,
 			"there is no route to node %s, on which %u backends are", text,
 			peer->backends);

@@ -18,8 +18,8 @@ struct place {
 	char family[8];
 	char table[64];
 	char chain[64];
-	bool nat;
-	bool forward;
+	bool nat;	/* a chain of the table rewrites destinations */
+	bool forward;	/* the chain is FORWARD's, or may be gone to from there */
 };
 
 static struct rule *rule_add(struct rules *rules, const struct place *place,
@@ -167,21 +167,48 @@ static void read_matches(struct rule *rule, const char *from, const char *end)
 	}
 }
 
+/* Where a word begins in a line; NULL if it is not there. */
+static const char *find_word(const char *line, const char *word)
+{
+	size_t length = strlen(word);
+	const char *at = strstr(line, word);
+
+	while (at && ((at > line && at[-1] != ' ') || (at[length] && at[length] != ' ')))
+		at = strstr(at + 1, word);
+	return at;
+}
+
+static const char *find_filter_verdict(const char *line, enum rule_verdict *verdict)
+{
+	const char *drop, *at;
+
+	/* As an element of a map of verdicts too. */
+	at = strstr(line, " drop");
+	*verdict = RULE_DROP_INVALID;
+	if (at && strstr(line, "ct state") && strstr(line, "invalid"))
+		return at;
+	*verdict = RULE_DROP;
+	drop = find_word(line, "drop");
+	drop = drop ? drop : find_word(line, "reject");
+	if (drop && (drop == line || !strncmp(line, "counter ", 8)))
+		return drop;
+	*verdict = RULE_ACCEPT;
+	at = find_word(line, "accept");
+	if (at)
+		return at;
+	*verdict = RULE_CALL;
+	at = find_word(line, "jump");
+	return at ? at : find_word(line, "goto");
+}
+
 /* Where the verdict begins; NULL if it is none that matters. */
 static const char *find_verdict(const struct place *place, const char *line,
 				enum rule_verdict *verdict)
 {
 	const char *at;
 
-	if (place->forward) {
-		at = strstr(line, " drop");
-		*verdict = RULE_DROP_INVALID;
-		if (at && strstr(line, "ct state") && strstr(line, "invalid"))
-			return at;
-		at = strstr(line, " accept");
-		*verdict = RULE_ACCEPT;
-		return at;
-	}
+	if (place->forward)
+		return find_filter_verdict(line, verdict);
 	if (!place->nat)
 		return NULL;
 	*verdict = RULE_NAT;
@@ -193,6 +220,42 @@ static const char *find_verdict(const struct place *place, const char *line,
 	*verdict = RULE_JUMP;
 	at = strstr(line, " jump ");
 	return at ? at : strstr(line, " goto ");
+}
+
+/* What follows @key: words of names, without their quotes. Return: whether it is to be none
+ * of these.
+ */
+static bool read_names(const char *line, const char *end, const char *key, char names[RULE_NAMES])
+{
+	const char *at = find_word(line, key);
+	char words[RULE_WORDS] = "", *c;
+	bool not;
+
+	if (!at || at >= end)
+		return false;
+	at += strlen(key) + 1;
+	not = !strncmp(at, "!= ", 3);
+	read_operand(not ? at + 3 : at, end, words);
+	for (c = words; *c; c++)
+		*c = *c == '"' ? ' ' : *c;
+	snprintf(names, RULE_NAMES, "%.*s", RULE_NAMES - 1, words);
+	return not;
+}
+
+/* What a rule of a filter asks for beside destinations. */
+static void read_filter(struct rule *rule, const char *line, const char *end)
+{
+	const char *states = strstr(line, "ct state ");
+
+	rule->not_in = read_names(line, end, "iifname", rule->in);
+	rule->not_out = read_names(line, end, "oifname", rule->out);
+	rule->some = find_word(line, "saddr") || find_word(line, "mark");
+	/* "related,established", or the same in braces */
+	if (states && states < end)
+		snprintf(rule->states, sizeof(rule->states), "%.*s", (int)(end - states - 9),
+			 states + 9);
+	if (rule->verdict == RULE_CALL)
+		sscanf(end, "%*s %63s", rule->target);
 }
 
 /* Docker's chain is gone to for addresses of the node only. */
@@ -226,6 +289,8 @@ static void read_rule(struct rules *rules, const struct place *place, const char
 		return;
 	rule = rule_add(rules, place, verdict);
 	read_matches(rule, line, at);
+	if (place->forward)
+		read_filter(rule, line, at);
 	rule->local = is_for_local(place, line);
 	snprintf(rule->handle, sizeof(rule->handle), "%s", handle + strlen(" # handle "));
 }
@@ -259,13 +324,15 @@ static void read_nft_line(struct rules *rules, struct place *place, const char *
 	}
 	if (sscanf(inner, "chain %63s {", place->chain) == 1 ||
 	    sscanf(inner, "map %63s {", place->chain) == 1) {
-		/* Chains that FORWARD jumps to can be told by their names only. */
-		place->forward = !place->nat && is_forward(place->chain);
+		place->forward = !place->nat;
 		return;
 	}
 	if (!strncmp(inner, "type ", 5)) {
-		if (strstr(inner, "hook "))
-			place->forward = strstr(inner, "hook forward");
+		if (!strstr(inner, "hook "))
+			return;
+		place->forward = strstr(inner, "hook forward");
+		if (place->forward)
+			rule_add(rules, place, RULE_BASE)->drops = strstr(inner, "policy drop");
 		return;
 	}
 	read_rule(rules, place, inner);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/if_addr.h>
 #include <linux/if_arp.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
@@ -73,7 +74,7 @@ static void set_address(const struct nlattr *attr, struct address *address)
 static void take_link(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct ifinfomsg *info = nlmsg_data(nlh);
-	struct nlattr *attrs[IFLA_MAX + 1];
+	struct nlattr *attrs[IFLA_MAX + 1], *kind[IFLA_INFO_MAX + 1];
 	struct rt_link *link;
 	struct rt *rt = arg;
 
@@ -88,6 +89,12 @@ static void take_link(const struct nlmsghdr *nlh, void *arg)
 		nla_strlcpy(link->name, attrs[IFLA_IFNAME], sizeof(link->name));
 	if (attrs[IFLA_MTU])
 		link->mtu = nla_get_u32(attrs[IFLA_MTU]);
+	if (attrs[IFLA_MASTER])
+		link->master = nla_get_u32(attrs[IFLA_MASTER]);
+	if (attrs[IFLA_LINKINFO] &&
+	    !nla_parse_nested(kind, IFLA_INFO_MAX, attrs[IFLA_LINKINFO], NULL) &&
+	    kind[IFLA_INFO_KIND])
+		link->vrf = !strcmp(nla_get_string(kind[IFLA_INFO_KIND]), "vrf");
 }
 
 /**
@@ -165,6 +172,66 @@ const struct rt_link *rt_link_named(const struct rt *rt, const char *name)
 	return NULL;
 }
 
+/** struct owner - looks for the device that has an address */
+struct owner {
+	const struct address *address;
+	int device;
+};
+
+static void take_address(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct ifaddrmsg *ifa = nlmsg_data(nlh);
+	struct nlattr *attrs[IFA_MAX + 1];
+	struct owner *owner = arg;
+	struct address address;
+
+	if (nlh->nlmsg_type != RTM_NEWADDR ||
+	    nlmsg_parse((struct nlmsghdr *)nlh, sizeof(*ifa), attrs, IFA_MAX, NULL))
+		return;
+	/* Of a point-to-point link IFA_ADDRESS is the other end's. */
+	set_address(attrs[IFA_LOCAL] ? attrs[IFA_LOCAL] : attrs[IFA_ADDRESS], &address);
+	if (!address_compare(&address, owner->address))
+		owner->device = ifa->ifa_index;
+}
+
+/**
+ * rt_follow - from now on ask where the device of an own address has its routes
+ * @rt: open
+ * @own: the address
+ *
+ * That is the virtual router that the device is a port of, if it is.
+ */
+void rt_follow(struct rt *rt, const struct address *own)
+{
+	struct ifaddrmsg ifa = { .ifa_family = family_of(own) };
+	struct nl_msg *msg = message(RTM_GETADDR, NLM_F_DUMP, &ifa, sizeof(ifa));
+	struct owner owner = { .address = own };
+	const struct rt_link *link;
+
+	if (!msg || ask(rt, msg, take_address, &owner) < 0)
+		return;
+	link = rt_link(rt, owner.device);
+	if (!link->vrf)
+		link = rt_link(rt, link->master);
+	if (link->vrf)
+		rt->vrf[own->length == 16] = link->index;
+}
+
+/**
+ * rt_where - what a command of ip is to end in that changes the route to an address
+ * @rt: open
+ * @to: the address
+ * @text: the words; empty without a virtual router
+ */
+void rt_where(const struct rt *rt, const struct address *to, char text[RT_WHERE_ROOM])
+{
+	int vrf = rt->vrf[to->length == 16];
+
+	text[0] = '\0';
+	if (vrf)
+		snprintf(text, RT_WHERE_ROOM, " vrf %s", rt_link(rt, vrf)->name);
+}
+
 static void take_route(const struct nlmsghdr *nlh, void *arg)
 {
 	struct nlattr *attrs[RTA_MAX + 1], *metrics[RTAX_MAX + 1];
@@ -207,6 +274,8 @@ void rt_route(struct rt *rt, const struct address *to, struct rt_route *route)
 	if (!msg)
 		return;
 	nla_put(msg, RTA_DST, to->length, to->bytes);
+	if (rt->vrf[to->length == 16])
+		nla_put_u32(msg, RTA_OIF, rt->vrf[to->length == 16]);
 	/* An error is how the kernel says that there is none. */
 	if (ask(rt, msg, take_route, route) < 0)
 		route->there = false;

@@ -11,6 +11,9 @@
 
 #include "parse.h"
 
+/* " vrf NAME" */
+#define RT_WHERE_ROOM (IFNAMSIZ + 5)
+
 /**
  * struct rt_link - a device
  * @index: its number
@@ -18,6 +21,8 @@
  * @mtu: of it
  * @flags: IFF_*
  * @ethernet: its frames have MAC addresses
+ * @master: number of the device that it is a port of, or 0
+ * @vrf: it is a virtual router
  */
 struct rt_link {
 	int index;
@@ -25,6 +30,8 @@ struct rt_link {
 	uint32_t mtu;
 	unsigned int flags;
 	bool ethernet;
+	int master;
+	bool vrf;
 };
 
 /**
@@ -52,6 +59,7 @@ struct rt_route {
  * @links: the devices
  * @count: how many
  * @room: how many there is memory for
+ * @vrf: of each family, IPv4 first: number of the virtual router that routes are asked of, or 0
  */
 struct rt {
 	struct nl_sock *sk;
@@ -59,12 +67,15 @@ struct rt {
 	struct rt_link *links;
 	size_t count;
 	size_t room;
+	int vrf[2];
 };
 
 int rt_open(struct rt *rt);
 void rt_close(struct rt *rt);
 const struct rt_link *rt_link(const struct rt *rt, int index);
 const struct rt_link *rt_link_named(const struct rt *rt, const char *name);
+void rt_follow(struct rt *rt, const struct address *own);
+void rt_where(const struct rt *rt, const struct address *to, char text[RT_WHERE_ROOM]);
 void rt_route(struct rt *rt, const struct address *to, struct rt_route *route);
 bool rt_neighbour_is_known(struct rt *rt, int device, const struct address *address);
 bool rt_neighbour_ask(struct rt *rt, int device, const struct address *address);

@@ -26,28 +26,28 @@ static inline bool bpflb_tcp_port_is_bound(struct net *net, u16 port)
 
 /* Return: is there a socket? RCU protects it, but it may be gone right after. */
 static inline bool bpflb_udp_lookup(struct net *net, __be32 saddr, __be16 sport, __be32 daddr,
-				    __be16 dport, int dif)
+				    __be16 dport, int dif, int sdif)
 {
 #if defined(BPFLB_HAVE_NET_UDP_TABLE_ARG)
-	return __udp4_lib_lookup(net, saddr, sport, daddr, dport, dif, 0, net->ipv4.udp_table,
+	return __udp4_lib_lookup(net, saddr, sport, daddr, dport, dif, sdif, net->ipv4.udp_table,
 				 NULL);
 #elif defined(BPFLB_HAVE_UDP_TABLE_ARG)
-	return __udp4_lib_lookup(net, saddr, sport, daddr, dport, dif, 0, &udp_table, NULL);
+	return __udp4_lib_lookup(net, saddr, sport, daddr, dport, dif, sdif, &udp_table, NULL);
 #else
-	return __udp4_lib_lookup(net, saddr, sport, daddr, dport, dif, 0, NULL);
+	return __udp4_lib_lookup(net, saddr, sport, daddr, dport, dif, sdif, NULL);
 #endif
 }
 
 static inline bool bpflb_udp6_lookup(struct net *net, const struct in6_addr *saddr, __be16 sport,
-				     const struct in6_addr *daddr, __be16 dport, int dif)
+				     const struct in6_addr *daddr, __be16 dport, int dif, int sdif)
 {
 #if defined(BPFLB_HAVE_NET_UDP_TABLE_ARG)
-	return __udp6_lib_lookup(net, saddr, sport, daddr, dport, dif, 0, net->ipv4.udp_table,
+	return __udp6_lib_lookup(net, saddr, sport, daddr, dport, dif, sdif, net->ipv4.udp_table,
 				 NULL);
 #elif defined(BPFLB_HAVE_UDP_TABLE_ARG)
-	return __udp6_lib_lookup(net, saddr, sport, daddr, dport, dif, 0, &udp_table, NULL);
+	return __udp6_lib_lookup(net, saddr, sport, daddr, dport, dif, sdif, &udp_table, NULL);
 #else
-	return __udp6_lib_lookup(net, saddr, sport, daddr, dport, dif, 0, NULL);
+	return __udp6_lib_lookup(net, saddr, sport, daddr, dport, dif, sdif, NULL);
 #endif
 }
 

@@ -65,8 +65,11 @@ class Cluster:
         if Cluster.current:
             Cluster.current.close()
         Cluster.current = self
+        # There is something to close even if what follows fails.
+        self.nginx = self.echo = None
+        self.net = topology or Topology()
         module.reload(mode=mode, **params)
-        self.net = (topology or Topology()).setup(offloads)
+        self.net.setup(offloads)
         self.plan = plan
         places = [*self.plan.pods, *self.plan.nodes] if servers_at is None else servers_at
         self.nginx = servers.Nginx(self.net, places) if places else None

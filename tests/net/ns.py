@@ -127,8 +127,12 @@ def can_ask(name):
 
 
 def _disabled(link):
-    with open(f"/proc/sys/net/ipv6/conf/{link}/disable_ipv6") as f:
-        return f.read().strip() == "1"
+    """Or it has no IPv6 at all, as the tunl0 that each namespace gets once there is ipip."""
+    try:
+        with open(f"/proc/sys/net/ipv6/conf/{link}/disable_ipv6") as f:
+            return f.read().strip() == "1"
+    except FileNotFoundError:
+        return True
 
 
 def offloads(name, on, which=tuple(_OFFLOADS)):

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 
+import links
 from net import clients
 from net.cluster import LBADM, Cluster, Service
 from net.ktap import check, equal, eventually
@@ -22,8 +23,8 @@ WELL, SICK = 0, 4
 
 
 class State:
-    def __init__(self, plan):
-        self.cluster = Cluster(plan)
+    def __init__(self, plan, cluster=None):
+        self.cluster = cluster or Cluster(plan)
         self.net = self.cluster.net
         self.plan = plan
         self.services = {proto: Service(proto, proto, 80, ["p21"], plan.vip(60), 30080) for proto in ASK}
@@ -121,6 +122,19 @@ def nothing(state):
     s.serve("dsr", "dispatch opt")
 
 
+def in_a_vrf(plan):
+    """All links of the nodes are in one: there routes are asked for, and mended."""
+    s = State(plan, links.Vrf(plan).cluster)
+    nothing(lambda: s)
+    s.serve("snat")
+    to = f"{plan.address('p21')}/{plan.host_len}"
+    s.net.run("n1", f"ip route add unreachable {to} vrf vrf1".split())
+    s.course("n1", "backend-route", plan.address("p21"), plan.nodes["n2"])
+    s.serve("dsr")
+    s.net.run("n1", f"ip route add unreachable {plan.nodes['n3']}/{plan.host_len} vrf vrf1".split())
+    s.course("n1", "node-route", plan.nodes["n3"], fails=False)
+
+
 def forwarding(state):
     s = state().serve("dsr")
     names = {"n1": s.plan, "n2": s.plan}
@@ -142,17 +156,16 @@ def forwarding_of_a_device(state):
 class TwoWays:
     """n2 answers by a link of its own to the router: requests come in by lan0, answers leave by up0."""
 
-    NET = "192.0.2.0/24"
-
     def __init__(self, state):
         self.state, net = state, state.net
+        self.router, here, length = ("fd16:9::1", "fd16:9::2", 64) if state.plan.ipv6 else ("172.16.9.1", "172.16.9.2", 24)
         with Rtnl(net.ns("n2")) as n2, Rtnl(net.ns("r0")) as r0:
             n2.veth("up0", "02:00:00:00:05:02", net.ns("r0"), "n2way", "02:00:00:00:05:01")
             n2.up("up0")
             r0.up("n2way")
-            n2.address("up0", "172.16.9.2", 24)
-            r0.address("n2way", "172.16.9.1", 24)
-        net.run("n2", "ip route replace default via 172.16.9.1".split())
+            n2.address("up0", here, length)
+            r0.address("n2way", self.router, length)
+        net.run("n2", ["ip", "route", "replace", "default", "via", self.router])
 
     def close(self):
         net = self.state.net
@@ -189,13 +202,35 @@ def rp_filter_of_one_client(state):
         s.course("n2", "rp-filter", s.plan.client, "up0")
 
 
+@contextlib.contextmanager
+def strict_router(s):
+    """r0 takes from n2's way what it would send there only. IPv6 has no sysctl for that, but rules have."""
+    if not s.plan.ipv6:
+        s.net.sysctl("r0", {"ipv4/conf/n2way/rp_filter": 1})
+        yield
+        return
+    text = "table ip6 urpf { chain pre { type filter hook prerouting priority raw; iifname n2way fib saddr . iif oif missing drop; }; }"
+    s.net.run("r0", ["nft", "-f", "-"], input=text)
+    with after(lambda: s.net.run("r0", ["nft", "delete", "table", "ip6", "urpf"])):
+        yield
+
+
+def loosen(s, found):
+    """By the command that doctor has, or, where it can have none, by the rule: from where it is known by any way."""
+    if not s.plan.ipv6:
+        s.mend(found)
+        return
+    equal(found["mend"], None, "a command for a router whose rules are its own")
+    s.net.run("r0", ["nft", "flush", "chain", "ip6", "urpf", "pre"])
+    s.net.run("r0", "nft add rule ip6 urpf pre iifname n2way fib saddr oif missing drop".split())
+
+
 def urpf(state):
     """The answers come to the router by another link than the service's address is routed to."""
     s = state().serve("dsr")
-    key = "ipv4/conf/n2way/rp_filter"
-    with two_ways(s):
+    with two_ways(s), contextlib.ExitStack() as router:
         check(s.works(), "asymmetric traffic where nothing filters")
-        s.net.sysctl("r0", {key: 1})
+        router.enter_context(strict_router(s))
         s.flush()
         socks = [clients.knock(s.net, "c0", (s.plan.vip(60), 80), "tcp") for _ in range(4)]
         check(not s.works(patience=PATIENCE), "the client is answered all the same")
@@ -207,7 +242,7 @@ def urpf(state):
         s.mend(out)
         check(s.works(), "the client is not answered by SNAT")
         s.serve("dsr")
-        s.mend(found)
+        loosen(s, found)
         check(s.works(), "the client is not answered when the router is mended", lambda: [found["mend"]])
         for sock in socks:
             sock.close()
@@ -561,12 +596,13 @@ def tests(_subset):
                 ("frames through a router", frames_through_a_router),
                 ("a NAT rule for what goes to a backend", nat_of_backend), ("a NAT rule for a service", nat_of_service),
                 ("rules that are none of ours", rules_that_are_none_of_ours), ("kube-proxy", kube_proxy),
-                ("IPVS", ipvs),
+                ("IPVS", ipvs), ("uRPF on the router", urpf),
                 ("what conntrack calls invalid is dropped", invalid_is_dropped)]
         four = [("forwarding of a device is off", forwarding_of_a_device), ("rp_filter", rp_filter),
-                ("rp_filter, some clients only", rp_filter_of_one_client), ("uRPF on the router", urpf),
+                ("rp_filter, some clients only", rp_filter_of_one_client),
                 ("node ports that programs may have", local_ports), ("no ports left for SNAT", snat_ports),
                 ("a node port beyond the range", nodeport_range), ("loopback open to neighbours", localnet),
                 ("rules of iptables-legacy", legacy_iptables), ("drops that rise", drops_that_rise)]
-        return named(both + ([] if plan.ipv6 else four))
+        # The last one has a cluster of its own.
+        return [*named(both + ([] if plan.ipv6 else four)), ("doctor: in a VRF", functools.partial(in_a_vrf, plan))]
     return twins(of_family)

@@ -19,7 +19,7 @@ from net.cluster import Cluster, Service
 from net.ktap import check, equal, eventually
 from net.packet import SYN, TCP, UDP
 from net.plan import twins
-from networks import xdp_pass
+from links import xdp_pass
 
 HOWS = "snat", "opt", "geneve", "ipip", "l2"
 PORT, SERVER, POD = 7000, "n3", "p21"
