@@ -145,7 +145,7 @@ def words(path):
     wrong = []
     for number, span in text.spans(path):
         m = re.match(r"lbadm ((?:-\w+ )*)([a-z]+)(?: ([a-z]+))?", span)
-        if not m:
+        if not m or m[2] == "help":
             continue
         asked = [m[2], *([m[3]] if m[3] else [])]
         said = subprocess.run([BUILD / "lbadm", *asked, "help"], capture_output=True, text=True, check=False)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the documents name is there: files, make's targets, and netlink's words, of which none is left out."""
+import pathlib
 import re
 
 import text
@@ -23,10 +24,10 @@ def files(path):
 def targets(path):
     """make check-static and the like."""
     known = set(re.findall(r"^([a-z-]+):", (text.TOP / "Makefile").read_text(), re.M))
-    lines = [span for _, span in text.spans(path)]
+    lines = [span for _, span in text.spans(path) if re.match(r"(?:[A-Z]+=\S+ )?make ", span)]
     lines += [line for block in text.blocks(path) if block.kind == "sh" for line in block.lines]
     for line in lines:
-        for target in re.findall(r"(?:^|[=\w] |&& )(?:sudo )?make ([a-z][a-z-]+)\b", line):
+        for target in re.findall(r"(?:^|&& )(?:sudo )?(?:[A-Z]+=\S+ )*make ([a-z][a-z-]+)\b", line):
             if target not in known:
                 yield f"make {target}: no such target"
 
@@ -62,7 +63,43 @@ def netlink():
     check(wanted and not wrong, "netlink.md and bpflb.h differ", wrong)
 
 
+def section(path, heading):
+    return path.read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
+def where_things_are():
+    """development.md names each source file that knows of a scheduler, of a dispatch."""
+    missing = []
+    for heading, word in (("A scheduler", r"BPFLB_SCHEDULER_LC\b"), ("A dispatch", r"BPFLB_DISPATCH_(GENEVE|IPIP|L2)\b")):
+        named = section(text.TOP / "docs/development.md", heading)
+        knowing = [path for folder in ("kmod", "tools", "include/uapi/linux") for path in (text.TOP / folder).glob("*.[ch]")
+                   if re.search(word, path.read_text())]
+        check(knowing, f"nothing mentions {word}")
+        missing += [f"{heading}: {path.relative_to(text.TOP)}" for path in knowing
+                    if f"`{path.relative_to(text.TOP)}`" not in named]
+    check(not missing, "files that are not named", missing)
+
+
+def platforms():
+    """What platforms.md says of builds is what make check-platforms builds."""
+    listed = re.findall(r"^(\d[\w.-]+) +(?:amd64|arm64) ", (text.TOP / "tests/static/platforms").read_text(), re.M)
+    rows = [line for line in (text.TOP / "docs/platforms.md").read_text().splitlines() if "| builds |" in line]
+    named = re.findall(r"`(\d[\w.-]+)`", "\n".join(rows))
+    check(listed and sorted(named) == sorted(listed), f"platforms.md names {named}, tests/static/platforms {listed}")
+
+
+def sysctls():
+    """Each sysctl of the example is there, also those that are commented out."""
+    lines = (text.TOP / "dist/sysctl.d/bpflb.conf").read_text().splitlines()
+    names = [m[1] for line in lines if (m := re.match(r"#?(net\.[\w.]+) = ", line))]
+    missing = [name for name in names if not pathlib.Path("/proc/sys", name.replace(".", "/")).exists()]
+    check(names and not missing, "sysctls that there are not", missing)
+
+
 def tests(_subset):
     paths = [*text.documents(), text.TOP / "tests/README.md"]
     return [(f"names: {path.relative_to(text.TOP)}", of(path)) for path in paths] + [
-        ("names: netlink's commands and attributes", netlink)]
+        ("names: netlink's commands and attributes", netlink),
+        ("names: where a scheduler and a dispatch are", where_things_are),
+        ("names: platforms that it is built for", platforms),
+        ("names: sysctls of the example", sysctls)]
