@@ -52,7 +52,7 @@ check-static: ## sparse, W=1, checkpatch, shellcheck, DKMS
 	tests/lab/need build lab static
 	tests/run static
 
-check-platforms: ## does it build for -rt, -cloud and arm64? 10 minutes; downloads Debian's headers of these
+check-platforms: ## does it build for -rt, -cloud and arm64? six builds; downloads Debian's headers for these
 	tests/lab/need build lab platforms
 	tests/static/platforms
 
