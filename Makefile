@@ -10,7 +10,7 @@ DESTDIR ?=
 KERNELS ?= 6.1 6.12 uml-debug uml-smp
 
 .PHONY: all modules tools install modules-install tools-install uninstall clean distclean help
-.PHONY: check check-all check-failover check-static check-fresh demo demo-failover bench bench-check
+.PHONY: check check-all check-failover check-static check-platforms check-fresh demo demo-failover bench bench-check
 .DELETE_ON_ERROR:
 
 all: modules tools ## the module for the running kernel (or KVER=, KDIR=), and lbadm
@@ -51,6 +51,10 @@ check-failover: ## balancers die under traffic, beside real BIRD and keepalived;
 check-static: ## sparse, W=1, checkpatch, shellcheck, DKMS
 	tests/lab/need build lab static
 	tests/run static
+
+check-platforms: ## does it build for -rt, -cloud and arm64? six builds; downloads Debian's headers for these
+	tests/lab/need build lab platforms
+	tests/static/platforms
 
 check-fresh: ## "make demo" and "make check" on a fresh debootstrap of Debian 12; as root
 	tests/lab/need fresh

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import tempfile
 
 import yaml
 
@@ -23,6 +24,16 @@ def load(path):
 
 def promtool_accepts_the_rules():
     promtool("check", "rules", RULES)
+
+
+def promtool_accepts_what_the_document_shows():
+    """The scrape configuration of docs/metrics.md."""
+    with open(os.path.join(TOP, "docs/metrics.md"), encoding="utf-8") as f:
+        shown, = re.findall(r"^```yaml\n(scrape_configs:.*?)^```$", f.read(), re.M | re.S)
+    with tempfile.NamedTemporaryFile("w", suffix=".yml") as f:
+        f.write(shown)
+        f.flush()
+        promtool("check", "config", f.name)
 
 
 def each_alert_fires_and_keeps_silent():
@@ -106,6 +117,7 @@ def the_dashboard_is_one():
 def tests(_subset):
     return [
         ("promtool accepts the rules", promtool_accepts_the_rules),
+        ("promtool accepts the scrape configuration shown", promtool_accepts_what_the_document_shows),
         ("each alert fires, and keeps silent", each_alert_fires_and_keeps_silent),
         ("rules ask for what there is", in_space(rules_know_the_metrics)),
         ("the dashboard is one", the_dashboard_is_one),
