@@ -207,8 +207,7 @@ class Machine:
                 yield line.rstrip("\r")
             if ended:
                 return
-            late = time.monotonic() - begun > (STAGE if started else START)
-            if late and (started or attempt == 1):
+            if time.monotonic() - begun > (STAGE if started or attempt == 2 else START):
                 self._process.kill()
                 self._process.wait()
             time.sleep(0.2)
