@@ -16,7 +16,6 @@ STAGE = 5400    # seconds for all tests of a boot
 
 # What the machine at 192.168.0.11 of the README would have saved.
 CONFIG = """\
-set mode hybrid
 node add 192.168.0.11
 node add 192.168.0.12
 service add web tcp 203.0.113.10:80 nodeport:30080
@@ -73,6 +72,7 @@ chmod 755 "$root/usr/sbin/policy-rc.d"
 enter 'apt-get -y install /tmp/bpflb-dkms_*.deb /tmp/lbadm_*.deb && systemctl enable bpflb'
 rm "$root"/tmp/*.deb "$root/usr/sbin/policy-rc.d"
 cp "$tests/bpflb.conf" "$root/etc/bpflb/bpflb.conf"
+echo options bpflb mode=hybrid >"$root/etc/modprobe.d/bpflb.conf"
 """
 
 DRIVER = r"""
