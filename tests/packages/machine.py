@@ -11,7 +11,7 @@ from tree import copy, expect, newer
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
-START = 420     # seconds from power on to the tests, after which it is tried once more
+START = 900     # seconds from power on to the tests, after which it is tried once more
 STAGE = 5400    # seconds for all tests of a boot
 
 # What the machine at 192.168.0.11 of the README would have saved.
