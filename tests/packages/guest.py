@@ -3,7 +3,7 @@
 """What happens in a guest of tests/packages/run from one boot to the next; results go to the second serial
 port, as "ok - NAME" or "not ok - NAME # WHY", and then "end".
 
-The kernel parameter bpflb.stage names the function stage_... whose tests are run.
+The kernel parameter guest.stage names the function stage_... whose tests are run.
 """
 import glob
 import json
@@ -301,7 +301,7 @@ def stage_subset():
 
 
 def main():
-    stage = re.search(r"bpflb\.stage=(\w+)", open("/proc/cmdline", encoding="ascii").read()).group(1)
+    stage = re.search(r"guest\.stage=(\w+)", open("/proc/cmdline", encoding="ascii").read()).group(1)
     os.environ |= {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", "HOME": "/root",
                    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SYSTEMD_COLORS": "0"}
     print("# begin", flush=True)

@@ -80,7 +80,10 @@ mkdir -p "$root/mnt/tests" "$root/root/bpflb"
 cp "$tests/guest-tests.service" "$root/etc/systemd/system"
 mkdir -p "$root/etc/systemd/system/multi-user.target.wants"
 ln -s ../guest-tests.service "$root/etc/systemd/system/multi-user.target.wants"
-echo '/dev/vdb /mnt/tests ext4 ro 0 0' >>"$root/etc/fstab"
+echo '/dev/vdb /mnt/tests ext4 ro,x-systemd.device-timeout=1h 0 0' >>"$root/etc/fstab"
+# a busy machine's guest is slow to find its disks
+mkdir -p "$root/etc/systemd/system.conf.d"
+printf '[Manager]\nDefaultTimeoutStartSec=1h\n' >"$root/etc/systemd/system.conf.d/patience.conf"
 # what would wake up on its own
 for t in apt-daily apt-daily-upgrade dpkg-db-backup e2scrub_all fstrim man-db; do
 	ln -sf /dev/null "$root/etc/systemd/system/$t.timer"
@@ -185,7 +188,7 @@ class Machine:
                     "-drive", f"file={self.disk},format=raw,if=virtio,cache=unsafe",
                     "-drive", f"file={self.tests},format=raw,if=virtio,readonly=on",
                     "-append", "root=/dev/vda rw console=ttyS0 panic=-1 oops=panic mitigations=off "
-                               f"bpflb.stage={stage}"],
+                               f"guest.stage={stage}"],
                     stdin=subprocess.DEVNULL, stdout=console, stderr=console)
             begun = time.monotonic()
             with open(results, encoding="utf-8", errors="replace") as lines:
