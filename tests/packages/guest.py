@@ -146,21 +146,24 @@ def configuration_is_back():
     balances()
 
 
+def write_config(text):
+    with open(CONFIG, "w", encoding="utf-8") as f:
+        f.write(text)
+
+
 def reload_is_atomic():
     with lan.Talk() as talk:
         before = sh("lbadm save")
         generation = status()["generation"]
+        write_config(before + "service add other tcp 203.0.113.11:80\n")
         sh("systemctl reload bpflb")
-        check(status()["generation"] > generation, "nothing was applied")
-        equal(sh("lbadm save"), before, "after a reload")
-        with open(CONFIG, "a", encoding="utf-8") as f:
-            f.write("service add nonsense tpc 192.0.2.1:80\n")
-        try:
-            sh("systemctl reload bpflb", code=1)
-        finally:
-            with open(CONFIG, "w", encoding="utf-8") as f:
-                f.write(before)
-        equal(sh("lbadm save"), before, "after a reload of nonsense")
+        equal((status()["services"], status()["generation"]), (2, generation + 1), "services and generation")
+        write_config(before + "service add good tcp 203.0.113.12:80\nservice add nonsense tpc 192.0.2.1:80\n")
+        sh("systemctl reload bpflb", code=1)
+        equal((status()["services"], status()["generation"]), (2, generation + 1), "after a reload of nonsense")
+        write_config(before)
+        sh("systemctl reload bpflb")
+        equal(sh("lbadm save"), before, "configuration")
         log = sh("journalctl -b -u bpflb --no-pager")
         check("tpc" in log, "the journal does not name the wrong word", log.splitlines)
         answers = talk.answers
