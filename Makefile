@@ -10,7 +10,8 @@ DESTDIR ?=
 KERNELS ?= 6.1 6.12 uml-debug uml-smp
 
 .PHONY: all modules tools install modules-install tools-install uninstall clean distclean help
-.PHONY: check check-all check-failover check-static check-platforms check-fresh demo demo-failover bench bench-check
+.PHONY: deb check check-all check-failover check-static check-platforms check-fresh check-packages demo demo-failover
+.PHONY: bench bench-check
 .DELETE_ON_ERROR:
 
 all: modules tools ## the module for the running kernel (or KVER=, KDIR=), and lbadm
@@ -36,6 +37,10 @@ uninstall: ## removes what install has put there
 	$(if $(DESTDIR),:,depmod -a $(KVER))
 	$(MAKE) -C tools uninstall DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
 
+deb: ## Debian packages, in build/deb
+	tests/lab/need deb
+	dist/build-deb build/deb
+
 check: ## unit tests, and the shorter part of the others in a 6.1 guest: under 10 minutes
 	tests/lab/need build lab tests
 	tests/run --kernel 6.1 --subset
@@ -60,6 +65,10 @@ check-fresh: ## "make demo" and "make check" on a fresh debootstrap of Debian 12
 	tests/lab/need fresh
 	tests/run fresh
 
+check-packages: ## the Debian packages in guests of Debian 12 and 13, from apt install to purge (DEBIAN=12 for one); as root
+	tests/lab/need deb packages
+	tests/run packages
+
 demo: ## a small cluster in one guest, and what bpflb does in it
 	tests/lab/need build lab tests
 	tests/lab/build 6.1
@@ -81,7 +90,7 @@ bench-check: ## does an established flow cost more instructions than recorded? A
 	tests/bench/check
 
 clean: ## what was built; kernels stay
-	rm -rf build/kmod build/test build/log build/run build/bench
+	rm -rf build/kmod build/test build/log build/run build/bench build/deb build/packages
 	$(if $(wildcard tools/Makefile),$(MAKE) -C tools clean)
 	$(if $(wildcard tests/unit/Makefile),$(MAKE) -C tests/unit clean)
 	find Kbuild kmod \( -name '*.o' -o -name '.*.cmd' -o -name '.*.d' \) -delete

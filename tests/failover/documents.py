@@ -36,7 +36,7 @@ def bird():
 def keepalived():
     ns.create(_SPACE)
     try:
-        subprocess.run(["ip", "-n", _SPACE, "link", "add", "lan0", "type", "dummy"], check=True)
+        subprocess.run(["ip", "-n", _SPACE, "link", "add", "lan0", "type", "veth"], check=True)
         with ns.inside(_SPACE):
             for text in _shown("keepalived"):
                 _accepts(["keepalived", "--config-test", "-f"], "global_defs { vrrp_version 3 }\n" + text)
