@@ -6,8 +6,9 @@ KVER ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KVER)/build
 PREFIX ?= /usr/local
 DESTDIR ?=
-# kernels of "make check-all"
+# kernels of "make check-all", and more words for tests/run of "make check"
 KERNELS ?= 6.1 6.12 uml-debug uml-smp
+RUN ?=
 
 .PHONY: all modules tools install modules-install tools-install uninstall clean distclean help
 .PHONY: deb check check-all check-failover check-static check-platforms check-fresh check-packages demo demo-failover
@@ -43,7 +44,7 @@ deb: ## Debian packages, in build/deb
 
 check: ## unit tests, and the shorter part of the others in a 6.1 guest: under 10 minutes
 	tests/lab/need build lab tests
-	tests/run --kernel 6.1 --subset
+	tests/run --kernel 6.1 --subset $(RUN)
 
 check-all: ## every test on every kernel (KERNELS="6.12" for just one)
 	tests/lab/need build lab tests failover metrics static
