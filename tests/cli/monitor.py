@@ -259,12 +259,14 @@ def lost_flows_are_told(s):
                 port += 1
             s.do("flow flush")
         m.process.send_signal(signal.SIGCONT)
-        while parsed(line := m.line())["event"] != "lost":
+        while (got := parsed(m.line()))["event"] != "lost":
             pass
-        equal(line, '{"event":"lost"}', "line")
+        check(got["object"] == "flow" and got["count"] >= 1, got)
         s.connect(socket.SOCK_DGRAM, 1000, ("192.0.2.10", 53))
-        got = parsed(m.line())
-        equal((got["event"], got["flow"]["client"]["port"]), ("add", 1000), "there is no state to be shown")
+        # More may have been lost meanwhile; there is no state to be shown.
+        while (got := parsed(m.line()))["event"] == "lost":
+            pass
+        equal((got["event"], got["flow"]["client"]["port"]), ("add", 1000), "what comes after that")
 
 
 class Picture:

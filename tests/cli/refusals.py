@@ -10,7 +10,7 @@ from words import READS, WRITES
 
 NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
 # What names clients is not for everybody either.
-SECRET = {"flow list", "flow list proto tcp", "flow save", "affinity list", "monitor", "monitor flow"}
+SECRET = {"explain tcp 198.51.100.1:4000 192.0.2.10:443", "flow list", "flow list proto tcp", "flow save", "affinity list", "monitor", "monitor flow"}
 # These look at more than the module, or go on until they are stopped.
 OTHERS = {"doctor", "upgrade"}
 
