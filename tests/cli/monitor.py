@@ -262,11 +262,13 @@ def lost_flows_are_told(s):
         while (got := parsed(m.line()))["event"] != "lost":
             pass
         check(got["object"] == "flow" and got["count"] >= 1, got)
-        s.connect(socket.SOCK_DGRAM, 1000, ("192.0.2.10", 53))
-        # More may have been lost meanwhile; there is no state to be shown.
-        while (got := parsed(m.line()))["event"] == "lost":
-            pass
-        equal((got["event"], got["flow"]["client"]["port"]), ("add", 1000), "what comes after that")
+        # What was queued before comes first, and more may be lost meanwhile; there is no state to be shown.
+        for port in range(1000, 1024):
+            s.connect(socket.SOCK_DGRAM, port, ("192.0.2.10", 53))
+            while (got := parsed(m.line()))["event"] != "lost":
+                if got["event"] == "add" and got["flow"]["client"]["port"] == port:
+                    return
+        check(False, "flows are not told any more")
 
 
 class Picture:
