@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What a flow's packets are counted by: its backend's counters, and with "flow-accounting" its own. */
+/* What counts a flow's packets: its backend's counters, with "flow-accounting" its own too. */
 #ifndef _BPFLB_FLOW_ACCOUNT_H
 #define _BPFLB_FLOW_ACCOUNT_H
 

@@ -11,7 +11,7 @@
  * struct flow_watch - events of flows, on a socket of their own: a flood of them costs no other
  * @conn: the socket
  * @not_sent: how many the module had not sent when it was asked last
- * @not_taken: how many the socket had had no room for by then
+ * @not_taken: how many found no room in the socket by then
  * @asked: when that was
  */
 struct flow_watch {

@@ -271,24 +271,18 @@ void settings_event(FILE *file, const struct settings *settings)
 		fprintf(file, " flow-events %u", settings->flow_events);
 }
 
-/**
- * settings_save - settings as lines for apply
- * @file: where to
- * @settings: the settings; those that are as they would be anyway are left out
- */
-void settings_save(FILE *file, const struct settings *settings)
+static void save_numbers(FILE *file, const struct settings *settings,
+			 const struct settings *defaults)
 {
-	struct settings defaults;
 	char room[NAME_ROOM];
 	unsigned int i;
 
-	settings_defaults(&defaults, settings);
 	if (settings->mode_origin == BPFLB_MODE_ORIGIN_SET)
 		fprintf(file, "set mode %s\n", name_of(mode_names, settings->mode, room));
 	if (settings->flows_max != settings->flows_max_default)
 		fprintf(file, "set flows-max %u\n", settings->flows_max);
 	for (i = 0; i < BPFLB_TIMEOUT_A_MAX; i++) {
-		if (settings->timeouts[i] && settings->timeouts[i] != defaults.timeouts[i])
+		if (settings->timeouts[i] && settings->timeouts[i] != defaults->timeouts[i])
 			fprintf(file, "set timeout %s %us\n", state_names[i],
 				settings->timeouts[i]);
 	}
@@ -297,12 +291,19 @@ void settings_save(FILE *file, const struct settings *settings)
 		write_addresses(file, settings);
 		putc('\n', file);
 	}
-	if (memcmp(settings->snat_ports, defaults.snat_ports, sizeof(defaults.snat_ports)))
+	if (memcmp(settings->snat_ports, defaults->snat_ports, sizeof(defaults->snat_ports)))
 		fprintf(file, "set snat-ports %u-%u\n", settings->snat_ports[0],
 			settings->snat_ports[1]);
-	if (memcmp(settings->nodeports, defaults.nodeports, sizeof(defaults.nodeports)))
+	if (memcmp(settings->nodeports, defaults->nodeports, sizeof(defaults->nodeports)))
 		fprintf(file, "set nodeports %u-%u\n", settings->nodeports[0],
 			settings->nodeports[1]);
+}
+
+static void save_switches(FILE *file, const struct settings *settings,
+			  const struct settings *defaults)
+{
+	char room[NAME_ROOM];
+
 	/* The devices first: the module may want them to be there for the sender. */
 	if (settings->device_count) {
 		fputs("set dsr-device", file);
@@ -324,8 +325,23 @@ void settings_save(FILE *file, const struct settings *settings)
 		fputs("set ping on\n", file);
 	if (settings->flow_accounting)
 		fputs("set flow-accounting on\n", file);
-	if (settings->flow_events != defaults.flow_events)
+	if (settings->flow_events != defaults->flow_events)
 		fprintf(file, "set flow-events %u\n", settings->flow_events);
+}
+
+/**
+ * settings_save - settings as lines for apply
+ * @file: where to
+ * @settings: the settings; those that are as they would be anyway are left out
+ */
+void settings_save(FILE *file, const struct settings *settings)
+{
+	struct settings defaults;
+	char room[NAME_ROOM];
+
+	settings_defaults(&defaults, settings);
+	save_numbers(file, settings, &defaults);
+	save_switches(file, settings, &defaults);
 	if (settings->nodeport_address_count) {
 		fputs("set nodeport-addresses", file);
 		write_nodeport_addresses(file, settings);
