@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // PACKAGES: libnl-genl-3.0 yaml-0.1
-// SOURCES: ../../tools/kube.c ../../tools/kube_choose.c ../../tools/kube_read.c ../../tools/kube_write.c
-// SOURCES: ../../tools/yaml_tree.c ../../tools/lex.c ../../tools/mem.c ../../tools/out.c ../../tools/parse.c
-// SOURCES: ../../tools/report.c
+// SOURCES: LBADM
 /*
  * Any YAML: it is refused, or it becomes lines, for each of which a line of
  * the file is known.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// PACKAGES: libnl-genl-3.0
-// SOURCES: ../../tools/ipvs_read.c ../../tools/ipvs_write.c ../../tools/args.c ../../tools/lex.c
-// SOURCES: ../../tools/mem.c ../../tools/names.c ../../tools/out.c ../../tools/parse.c ../../tools/report.c
+// SOURCES: LBADM
+// PACKAGES: libnl-genl-3.0 yaml-0.1
 /* Each thing that IPVS can have, alone: what becomes of it, and what is said of it. */
 #include <stdarg.h>
 #include <stddef.h>
