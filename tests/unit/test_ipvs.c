@@ -61,7 +61,7 @@ static void becomes(const char *lines, const char *want, const char *not)
 
 static void schedulers(void **state)
 {
-	becomes(SERVICE "-s rr", " scheduler rr mode", "#");
+	becomes(SERVICE "-s rr", " scheduler rr mode", "# f:1: -s");
 	becomes(SERVICE "-s wrr" SERVER "-g -w 3", "weight 3", "#");
 	becomes(SERVICE "-s wlc", " scheduler lc ", "# f:1: -s");
 	becomes(SERVICE, " scheduler lc ", "# f:1: -s");
