@@ -16,13 +16,16 @@
 #include "netns.h"
 #include "snat.h"
 #include "stats.h"
+#include "vrf.h"
 
 /* More than any transport header that routes may be chosen by. */
 #define TRANSPORT_LEN	20
 
-static struct dst_entry *route_from_here(struct net *net, const struct bpflb_tuple *t)
+/* @vrf: that whose routes are asked; 0: those of no VRF */
+static struct dst_entry *route_from_here(struct net *net, const struct bpflb_tuple *t, int vrf)
 {
 	struct flowi4 fl4 = {
+		.flowi4_oif = vrf,
 		.saddr = t->src.addr.ip,
 		.daddr = t->dst.addr.ip,
 		.flowi4_proto = t->proto,
@@ -31,6 +34,7 @@ static struct dst_entry *route_from_here(struct net *net, const struct bpflb_tup
 		.flowi4_flags = FLOWI_FLAG_ANYSRC,
 	};
 	struct flowi6 fl6 = {
+		.flowi6_oif = vrf,
 		.saddr = t->src.addr.in6,
 		.daddr = t->dst.addr.in6,
 		.flowi6_proto = t->proto,
@@ -46,19 +50,10 @@ static struct dst_entry *route_from_here(struct net *net, const struct bpflb_tup
 	return IS_ERR(rt) ? NULL : &rt->dst;
 }
 
-/**
- * bpflb_explain_device() - the device that a client's packets come in by, most likely
- * @bn: namespace
- * @family: of the address
- * @client: its address
- *
- * Context: RCU; valid in that. Return: what leads to the client; NULL if nothing does.
- */
-struct net_device *bpflb_explain_device(struct bpflb_net *bn, u8 family,
-					const union nf_inet_addr *client)
+/* What leads to an address; NULL: nothing does. */
+static struct net_device *device_to(struct net *net, const struct bpflb_tuple *t, int vrf)
 {
-	const struct bpflb_tuple t = { .dst.addr = *client, .family = family };
-	struct dst_entry *dst = route_from_here(bn->net, &t);
+	struct dst_entry *dst = route_from_here(net, t, vrf);
 	struct net_device *dev = NULL;
 
 	if (!dst)
@@ -66,6 +61,29 @@ struct net_device *bpflb_explain_device(struct bpflb_net *bn, u8 family,
 	if (!dst->error)
 		dev = dst->dev;
 	dst_release(dst);
+	return dev;
+}
+
+/**
+ * bpflb_explain_device() - the device that a client's packets come in by, most likely
+ * @bn: namespace
+ * @family: of the address
+ * @client: its address
+ *
+ * Routes of VRFs are asked where there is no other.
+ *
+ * Context: RCU; valid in that. Return: what leads to the client; NULL if nothing does.
+ */
+struct net_device *bpflb_explain_device(struct bpflb_net *bn, u8 family,
+					const union nf_inet_addr *client)
+{
+	const struct bpflb_tuple t = { .dst.addr = *client, .family = family };
+	const struct bpflb_vrfs *vrfs = rcu_dereference(bn->vrfs);
+	struct net_device *dev = device_to(bn->net, &t, 0);
+	unsigned int i;
+
+	for (i = 0; !dev && vrfs && i < vrfs->n; i++)
+		dev = device_to(bn->net, &t, vrfs->ifindex[i]);
 	return dev;
 }
 
@@ -140,7 +158,8 @@ static bool route_packet(struct bpflb_net *bn, struct sk_buff *skb, const struct
 	struct dst_entry *dst = NULL;
 
 	if (local_out)
-		dst = route_from_here(bn->net, t);
+		dst = route_from_here(bn->net, t, bpflb_vrf_with_addr(bn->net, t->family,
+								      &t->src.addr));
 	else if (skb->dev && t->family == NFPROTO_IPV6)
 		dst = forward6(bn->net, skb, t);
 	else if (skb->dev && ip_route_input_noref(skb, t->dst.addr.ip, t->src.addr.ip, 0, skb->dev))

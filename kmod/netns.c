@@ -52,7 +52,7 @@ bool bpflb_addr_is_own(struct net *net, u8 family, const union nf_inet_addr *add
 	if (family == NFPROTO_IPV6 ? ipv6_chk_addr(net, &addr->in6, NULL, 0) :
 				     inet_addr_type(net, addr->ip) == RTN_LOCAL)
 		return true;
-	return bpflb_vrf_has_addr(net, family, addr);
+	return bpflb_vrf_with_addr(net, family, addr);
 }
 
 /* Which nodes and backends are on this node depends on its addresses. */

@@ -47,14 +47,14 @@ void bpflb_vrfs_update(struct bpflb_net *bn)
 		kfree_rcu(old, rcu);
 }
 
-static bool has_addr4(struct net *net, __be32 addr)
+static int with_addr4(struct net *net, __be32 addr)
 {
-	const struct net_device *dev = __ip_dev_find(net, addr, false);
+	struct net_device *dev = __ip_dev_find(net, addr, false);
 
-	return dev && dev->flags & IFF_UP;
+	return dev && dev->flags & IFF_UP ? l3mdev_master_ifindex_rcu(dev) : 0;
 }
 
-static bool has_addr6(struct net *net, const struct bpflb_vrfs *vrfs, const struct in6_addr *addr)
+static int with_addr6(struct net *net, const struct bpflb_vrfs *vrfs, const struct in6_addr *addr)
 {
 	const struct net_device *vrf;
 	unsigned int i;
@@ -62,31 +62,31 @@ static bool has_addr6(struct net *net, const struct bpflb_vrfs *vrfs, const stru
 	for (i = 0; i < vrfs->n; i++) {
 		vrf = dev_get_by_index_rcu(net, vrfs->ifindex[i]);
 		if (vrf && ipv6_chk_addr(net, addr, vrf, 0))
-			return true;
+			return vrf->ifindex;
 	}
-	return false;
+	return 0;
 }
 
 /**
- * bpflb_vrf_has_addr() - is it an address of this node in one of its VRFs?
+ * bpflb_vrf_with_addr() - which VRF has an address of this node?
  * @net: namespace
  * @family: of the address
  * @addr: the address
  *
- * In whichever: services are of the namespace, and so is what they are found by.
+ * The first: services are of the namespace, and so is what they are found by.
  *
- * Context: any.
+ * Context: any. Return: the VRF's number; 0 if none has it.
  */
-bool bpflb_vrf_has_addr(struct net *net, u8 family, const union nf_inet_addr *addr)
+int bpflb_vrf_with_addr(struct net *net, u8 family, const union nf_inet_addr *addr)
 {
 	const struct bpflb_vrfs *vrfs;
-	bool has = false;
+	int vrf = 0;
 
 	rcu_read_lock();
 	vrfs = rcu_dereference(bpflb_net(net)->vrfs);
 	if (vrfs)
-		has = family == NFPROTO_IPV6 ? has_addr6(net, vrfs, &addr->in6) :
-					       has_addr4(net, addr->ip);
+		vrf = family == NFPROTO_IPV6 ? with_addr6(net, vrfs, &addr->in6) :
+					       with_addr4(net, addr->ip);
 	rcu_read_unlock();
-	return has;
+	return vrf;
 }

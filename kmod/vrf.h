@@ -52,6 +52,6 @@ static inline int bpflb_vrf_port(const struct sk_buff *skb, u8 family)
 }
 
 void bpflb_vrfs_update(struct bpflb_net *bn);
-bool bpflb_vrf_has_addr(struct net *net, u8 family, const union nf_inet_addr *addr);
+int bpflb_vrf_with_addr(struct net *net, u8 family, const union nf_inet_addr *addr);
 
 #endif

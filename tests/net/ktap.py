@@ -118,8 +118,10 @@ def of_file(path, tests):
 def run(tests):
     """Runs (name, function) or (name, function, file) one after the other as one plan; ends the program.
 
-    Where the next test is another file's a line "# in FILE" says so.
+    Where the next test is another file's a line "# in FILE" says so. Of the environment, ONLY is a regular expression:
+    tests whose names it is not found in are left out.
     """
+    tests = [test for test in tests if re.search(os.environ.get("ONLY", ""), test[0])]
     ktap = Ktap(len(tests))
     file = None
     for name, function, *where in tests:

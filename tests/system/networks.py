@@ -15,7 +15,7 @@ from links import (FRONT, OPT, SNAT, Bond, Bridged, Ipsec, IpsecTunnels, Machine
 from net import clients
 from net.cluster import Service
 from net.ktap import Failure, check, equal, eventually
-from net.plan import twins
+from net.plan import endpoint, twins
 
 KINDS = Vxlan, Tunl, Routed, Vlan, Bond, Vrf, Bridged, Machines, TwoLans, Ipsec, IpsecTunnels, Mirrored, Xdp
 
@@ -168,6 +168,27 @@ def is_refused(state):
             eventually(told, "the client is told that its datagram is too big", 10, wire.dump)
 
 
+def is_explained(state):
+    """lbadm explain asks the VRF's routes: a packet comes in, leaves and gets the source as it was told."""
+    s = state()
+    for mode in Vrf.modes:
+        to = s.serve(mode), FRONT
+        introduced(s, mode)
+        with clients.Tcp(s.net, "c0", to) as c:
+            c.ask()
+            flow = s.cluster.flow_of("n1", c.local)
+            s.cluster.lbadm("n1", "flow", "flush")
+            said = s.cluster.json("n1", f"explain tcp {endpoint(*c.local)} {endpoint(*to)}")["explain"]
+        told = said["candidates"][0]
+        equal((said["device"], said["verdict"], told["chosen"], told["device"], told["reason"]),
+              ("lan0", "balance", True, "lan0", None), f"what is told of {mode}")
+        equal([flow[key] for key in ("kind", "dispatch", "snat_address")],
+              [told[key] for key in ("kind", "dispatch", "snat_address")], f"flow by {mode}")
+        said = s.cluster.json("n1", f"explain tcp {endpoint(s.plan.nodes['n1'], 21001)} {endpoint(*to)}")["explain"]
+        told = said["candidates"][0]
+        equal((said["local_out"], told["device"], told["reason"]), (True, "lan0", None), "from this node")
+
+
 def tests(_subset):
     def of_family(plan):
         found = []
@@ -180,7 +201,8 @@ def tests(_subset):
                 who = "" if (backend, client) == ("p21", "c0") else f", {client} to {backend}"
                 found.append((f"{name}, {' '.join(mode)}{who}", functools.partial(works, state, *case)))
             if kind is Vrf:
-                found.append((f"{name}, errors", functools.partial(is_refused, state)))
+                found += [(f"{name}, {what}", functools.partial(test, state))
+                          for what, test in (("errors", is_refused), ("explained", is_explained))]
             if kind is Bond:
                 found += [(f"{name}, {' '.join(mode)}, a slave fails", functools.partial(a_slave_fails, state, mode))
                           for mode in (SNAT, OPT)]
