@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/build_bug.h>
 #include <linux/math64.h>
+#include <linux/percpu_counter.h>
 #include <linux/slab.h>
 
 #include "backend.h"
@@ -19,6 +20,8 @@
 #include "trace.h"
 
 static struct kmem_cache *flow_cache, *flow6_cache;
+/* Of all namespaces that are not the machine's owner's. */
+static struct percpu_counter foreign_flows;
 
 static struct kmem_cache *cache_of(bool ipv6)
 {
@@ -158,6 +161,8 @@ void bpflb_flow_free_unlinked(struct bpflb_flow *flow)
 void bpflb_flow_announce(struct bpflb_flow *flow)
 {
 	percpu_counter_inc(&flow->bn->flows);
+	if (flow->bn->foreign)
+		percpu_counter_inc(&foreign_flows);
 	bpflb_counters_add(READ_ONCE(flow->be->counters), BPFLB_COUNT_FLOWS, 1);
 	trace_bpflb_flow_new(flow->bn->net, flow);
 	bpflb_nl_flow_event(flow, BPFLB_CMD_FLOW_ADD, 0);
@@ -216,6 +221,8 @@ void bpflb_flow_kill(struct bpflb_flow *flow, enum bpflb_flow_end end)
 		bpflb_snat_release(flow);
 	flow_discount(flow);
 	percpu_counter_dec(&flow->bn->flows);
+	if (flow->bn->foreign)
+		percpu_counter_dec(&foreign_flows);
 	bpflb_counters_add(READ_ONCE(flow->be->counters), BPFLB_COUNT_FLOWS_ENDED, 1);
 	trace_bpflb_flow_gone(flow->bn->net, flow, end);
 	bpflb_nl_flow_event(flow, BPFLB_CMD_FLOW_DEL, end);
@@ -337,12 +344,17 @@ static u32 room_buckets(u32 flows_max)
  * bpflb_flow_is_crowded() - has the namespace all the flows that it may have?
  * @bn: namespace
  *
- * Then a new one takes another one's place, if it can.
+ * Then a new one takes another one's place, if it can. Namespaces that are not the machine's
+ * owner's have together no more than one of its own has by default: packets make flows, and these
+ * are charged to nobody's control group.
  *
  * Context: RCU.
  */
 bool bpflb_flow_is_crowded(struct bpflb_net *bn)
 {
+	if (bn->foreign &&
+	    percpu_counter_compare(&foreign_flows, bpflb_settings_flows_max()) >= 0)
+		return true;
 	return percpu_counter_compare(&bn->flows, rcu_dereference(bn->settings)->flows_max) >= 0;
 }
 
@@ -389,9 +401,12 @@ int bpflb_flow_init(void)
 	flow6_cache = KMEM_CACHE(bpflb_flow6, 0);
 	if (!flow6_cache)
 		goto err_flow;
-	err = bpflb_flow_account_init();
+	err = percpu_counter_init(&foreign_flows, 0, GFP_KERNEL);
 	if (err)
 		goto err_flow6;
+	err = bpflb_flow_account_init();
+	if (err)
+		goto err_foreign;
 	err = bpflb_flow_table_init();
 	if (err)
 		goto err_account;
@@ -399,6 +414,8 @@ int bpflb_flow_init(void)
 
 err_account:
 	bpflb_flow_account_exit();
+err_foreign:
+	percpu_counter_destroy(&foreign_flows);
 err_flow6:
 	kmem_cache_destroy(flow6_cache);
 err_flow:
@@ -411,6 +428,7 @@ void bpflb_flow_exit(void)
 {
 	bpflb_index_exit();
 	bpflb_flow_account_exit();
+	percpu_counter_destroy(&foreign_flows);
 	kmem_cache_destroy(flow6_cache);
 	kmem_cache_destroy(flow_cache);
 }

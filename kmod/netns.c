@@ -144,6 +144,7 @@ static int __net_init net_init(struct net *net)
 	int err;
 
 	bn->net = net;
+	bn->foreign = net->user_ns != &init_user_ns;
 	mutex_init(&bn->lock);
 	xa_init(&bn->service_ids);
 	INIT_LIST_HEAD(&bn->node_list);

@@ -38,6 +38,7 @@ struct bpflb_vrfs;
  * @affinity: which clients are to have a backend again; NULL until a service has that
  * @vrfs: its virtual routers; NULL: none. Changed under RTNL
  * @flows: how many there are
+ * @foreign: another user namespace than the machine's owns it
  * @flow_events_second: the one that @flow_events is of, in jiffies / HZ
  * @flow_events: how many there were in it
  * @snat_told: jiffies of the last event of exhausted ports; 0: none yet
@@ -82,6 +83,7 @@ struct bpflb_net {
 	struct bpflb_affinity_sets *affinity;
 	struct bpflb_vrfs __rcu *vrfs;
 	struct percpu_counter flows;
+	bool foreign;
 	u32 flow_events_second;
 	atomic_t flow_events;
 	u32 snat_told;

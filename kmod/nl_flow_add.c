@@ -248,7 +248,7 @@ static int make_flow(struct bpflb_net *bn, const struct flow_wish *w)
 
 	if (w->idle >= s->timeout[w->state])
 		return -ETIME;
-	if (percpu_counter_compare(&bn->flows, s->flows_max) >= 0)
+	if (bpflb_flow_is_crowded(bn))
 		return -ENOSPC;
 	flow = flow_of(bn, w);
 	if (!flow)

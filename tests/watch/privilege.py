@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Who may see what: counters everybody, clients only who administrates the namespace."""
+import json
 import socket
 import subprocess
 
 from endpoint import INSTALLED, installed
 from lb import OK, REFUSED, in_space, lbadm
-from net.ktap import check, equal
+from net import module
+from net.ktap import check, equal, eventually
 
 COUNTERS = ["status", "stats", "stats service dns", "metrics", "service list", "backend list", "node list",
             "set show", "save"]
@@ -66,6 +68,32 @@ def root_of_its_own():
     check("dns" not in lbadm("service list").out, "it has changed this namespace")
 
 
+FLOWS_MAX = 8
+
+
+def strangers_share_a_bound():
+    """Flows are charged to no control group: all that namespaces of other users have together is no more than one namespace of the
+    machine's has by default, whatever they set; the machine's own don't feel it."""
+    services = f"""{INSTALLED} service add dns udp 192.0.2.10:53
+        {INSTALLED} backend add dns 10.1.0.2:5353
+        {INSTALLED} set flows-max 1000"""
+    flows = f"""for n in {{1..6}}; do
+            echo "flow add dns udp 10.1.0.9:400$n 192.0.2.10:53 10.1.0.2:5353 direct udp-replied"
+        done | {INSTALLED} flow restore - >&2 || true
+        {INSTALLED} -j status"""
+    own, nobody = f"{services}\n{flows}", [*NOBODY[:4], "unshare", "--user", "--map-root-user", "--net"]
+    module.reload(flows_max=FLOWS_MAX)
+    with installed():
+        def had(prefix, script):
+            done = subprocess.run([*prefix, "bash", "-ec", script], capture_output=True, text=True, check=True)
+            return [json.loads(line)["status"]["flows"] for line in done.stdout.splitlines()], done.stderr
+        seen, told = had(nobody, f"{own}\nunshare --net bash -ec '{own}'\n{flows}")
+        equal(seen, [6, FLOWS_MAX - 6, 6], "flows of one, of another one, of both", told.splitlines)
+        check("the table is full" in told, "nothing is told", told.splitlines)
+        equal(had(["unshare", "--net"], own)[0], [6], "flows of the machine's own")
+        eventually(lambda: had(nobody, own)[0] == [6], "what is gone counts no more", 30)
+
+
 def tests(_subset):
     alone = [("who has no privilege", in_space(without))]
     # Who is in a chroot, as some guests are, can't have one.
@@ -74,4 +102,5 @@ def tests(_subset):
     return alone + [
         ("root of another user namespace", in_space(root_of_another_user_namespace)),
         ("root of its own namespaces", root_of_its_own),
+        ("strangers share a bound of flows", strangers_share_a_bound),
     ]
