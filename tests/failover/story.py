@@ -192,6 +192,12 @@ class Vrrp(Story):
         return [line for k in self._pair.of.values() for line in k.log()]
 
     def _evidence(self):
-        """Which balancer told the router that it has the address."""
-        nodes = {mac_of(n): n for n in BALANCERS}
-        return {nodes.get(mac, mac) for mac in eventually(self._told.macs, "the router is told of a master")}
+        """Which balancer was the last to tell the router that it has the address. A master says so a second time after 5 s, and so
+        may one that is about to hear that it is none any more."""
+        nodes, told = {mac_of(n): n for n in BALANCERS}, []
+
+        def has_heard():
+            told.extend(nodes.get(mac, mac) for mac in self._told.macs())
+            return told and self._pair.is_at(told[-1])
+        eventually(has_heard, "the router is told of the master", 20, lambda: [str(told)])
+        return told[-1]
