@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <linux/bpflb.h>
+
 #include "args.h"
 #include "names.h"
 #include "report.h"
@@ -60,7 +62,8 @@ int args_name(struct line *line, const char **name)
 		return report_end(line, "the service's name is missing");
 	if (!parse_service_name(*name))
 		return report_last(line, "'%s' can't name a service: a letter or digit, then "
-				   "letters, digits and . _ - / :, 63 characters at most", *name);
+				   "letters, digits and . _ - / :, %d characters at most",
+				   *name, BPFLB_NAME_MAX - 1);
 	return 0;
 }
 

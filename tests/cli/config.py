@@ -57,6 +57,8 @@ def services(s):
     equal(row[:7], ["web", "tcp", "192.0.2.10:443,192.0.2.11:443,nodeport:30022", "random",
                     "local", "0", "0"], "row")
     equal(s.do("service show"), s.do("service"), "other words for list")
+    s.do(f"service add {'n' * 143} tcp nodeport:30023")
+    fails(s.say("service", "add", "n" * 144, "tcp", "nodeport:30024"), USAGE, "143 characters at most", "n" * 144)
 
 
 def services_changed(s):
