@@ -186,20 +186,6 @@ void backend_list_table(const struct messages *messages)
 	out_table(&table, "no backends");
 }
 
-static int list_json(struct context *context, const struct messages *messages,
-		     uint64_t generation)
-{
-	struct json json;
-	int code;
-
-	code = context_json_begin(context, &json, generation);
-	if (code)
-		return code;
-	backend_list_json(&json, messages);
-	context_json_end(&json);
-	return LBADM_OK;
-}
-
 /** backend_run_list - "backend list" */
 int backend_run_list(struct context *context)
 {
@@ -218,7 +204,7 @@ int backend_run_list(struct context *context)
 						 BPFLB_BACKEND_A_GENERATION));
 	backend_filters_apply(&filters, &messages);
 	if (!code && context->options.json)
-		code = list_json(context, &messages, generation);
+		code = context_json_list(context, generation, &messages, backend_list_json);
 	else if (!code)
 		backend_list_table(&messages);
 	messages_free(&messages);

@@ -57,6 +57,29 @@ int context_json_begin(struct context *context, struct json *json, uint64_t gene
 }
 
 /**
+ * context_json_list - the JSON of a command that lists something
+ * @context: with its socket open; its request is used up
+ * @generation: that the list is of
+ * @messages: what is listed
+ * @list: prints these as an array
+ *
+ * Return: LBADM_OK, or what to exit with; it is reported.
+ */
+int context_json_list(struct context *context, uint64_t generation,
+		      const struct messages *messages,
+		      void (*list)(struct json *json, const struct messages *messages))
+{
+	struct json json;
+	int code = context_json_begin(context, &json, generation);
+
+	if (code)
+		return code;
+	list(&json, messages);
+	context_json_end(&json);
+	return LBADM_OK;
+}
+
+/**
  * context_json_end - end it
  * @json: what context_json_begin() has set up
  */

@@ -11,8 +11,6 @@
 #include "flow.h"
 #include "mem.h"
 
-#define BATCH_BYTES	(32 * 1024)	/* as in apply.c */
-
 static void save_flow(const struct nlmsghdr *nlh, void *arg)
 {
 	unsigned int *unknown = arg;
@@ -177,19 +175,11 @@ static int send_all(struct restore *restore, struct conn *conn)
 
 	restore->first = conn->sequence + 1;
 	while (at < end) {
-		char *batch = at;
+		size_t length = conn_stamp_batch(conn, at, end);
 
-		while (at < end) {
-			struct nlmsghdr *nlh = (struct nlmsghdr *)at;
-			size_t length = NLMSG_ALIGN(nlh->nlmsg_len);
-
-			if (at > batch && at + length > batch + BATCH_BYTES)
-				break;
-			conn_stamp(conn, nlh);
-			at += length;
-		}
-		if (conn_send_each(conn, batch, at - batch, take_refusal, restore))
+		if (conn_send_each(conn, at, length, take_refusal, restore))
 			return report(LBADM_REFUSED, "%s", conn->refusal.message);
+		at += length;
 	}
 	return LBADM_OK;
 }

@@ -123,6 +123,9 @@ void help_command(const struct object *object, const struct command *command);
 int context_refused(const struct context *context, const struct refusal *why);
 void json_schema(struct json *json, const char *version);
 int context_json_begin(struct context *context, struct json *json, uint64_t generation);
+int context_json_list(struct context *context, uint64_t generation,
+		      const struct messages *messages,
+		      void (*list)(struct json *json, const struct messages *messages));
 void context_json_end(struct json *json);
 
 #endif /* LBADM_H */

@@ -19,6 +19,7 @@
 #include "nl.h"
 #include "report.h"
 
+#define BATCH_BYTES	(32 * 1024)	/* libnl makes room for twice as much to be sent */
 #define MODULES_DIR	"/sys/module"
 #define RECEIVE_ROOM	(64 * 1024)		/* for one datagram */
 #define RECEIVE_QUEUE	(4 * 1024 * 1024)	/* for what was not read yet */
@@ -245,6 +246,30 @@ void conn_stamp(struct conn *conn, struct nlmsghdr *nlh)
 	nlh->nlmsg_type = conn->family;
 	nlh->nlmsg_seq = conn->sequence;
 	nlh->nlmsg_pid = nl_socket_get_local_port(conn->sk);
+}
+
+/**
+ * conn_stamp_batch - number as many messages as are sent in one piece
+ * @conn: the socket
+ * @at: the first of them
+ * @end: of all; there is one at least
+ *
+ * Return: how many bytes they have.
+ */
+size_t conn_stamp_batch(struct conn *conn, char *at, const char *end)
+{
+	const char *batch = at;
+
+	while (at < end) {
+		struct nlmsghdr *nlh = (struct nlmsghdr *)at;
+		size_t length = NLMSG_ALIGN(nlh->nlmsg_len);
+
+		if (at > batch && at + length > batch + BATCH_BYTES)
+			break;
+		conn_stamp(conn, nlh);
+		at += length;
+	}
+	return at - batch;
 }
 
 static int local_failure(struct conn *conn, const char *what, const char *why)

@@ -100,6 +100,7 @@ int conn_call(struct conn *conn, struct request *request, message_fn *handler, v
 int conn_dump(struct conn *conn, struct request *request, message_fn *handler, void *arg);
 int conn_gather(struct conn *conn, struct request *request, struct messages *messages);
 void conn_stamp(struct conn *conn, struct nlmsghdr *nlh);
+size_t conn_stamp_batch(struct conn *conn, char *at, const char *end);
 int conn_send_batch(struct conn *conn, void *bytes, size_t length);
 int conn_send_each(struct conn *conn, void *bytes, size_t length, refusal_fn *refused, void *arg);
 int conn_listen(struct conn *conn, const char *group);

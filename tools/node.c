@@ -111,25 +111,17 @@ static bool matches(const struct nlmsghdr *nlh, const void *arg)
 	return !(filters->seen & SEEN_WHERE) || node.self == (filters->where == WHERE_HERE);
 }
 
-static int list_json(struct context *context, const struct messages *messages,
-		     uint64_t generation)
+static void list_json(struct json *json, const struct messages *messages)
 {
 	const struct nlmsghdr *nlh;
-	struct json json;
 	struct node node;
-	int code;
 
-	code = context_json_begin(context, &json, generation);
-	if (code)
-		return code;
-	json_open(&json, "nodes", '[');
+	json_open(json, "nodes", '[');
 	messages_for_each(nlh, messages) {
 		node_decode(nlh, &node);
-		node_json(&json, NULL, &node);
+		node_json(json, NULL, &node);
 	}
-	json_close(&json);
-	context_json_end(&json);
-	return LBADM_OK;
+	json_close(json);
 }
 
 static void list_table(const struct messages *messages)
@@ -170,7 +162,7 @@ static int node_run_list(struct context *context)
 						 BPFLB_NODE_A_GENERATION));
 	messages_keep(&messages, matches, &filters);
 	if (!code && context->options.json)
-		code = list_json(context, &messages, generation);
+		code = context_json_list(context, generation, &messages, list_json);
 	else if (!code)
 		list_table(&messages);
 	messages_free(&messages);

@@ -8,7 +8,6 @@
 #include "objects.h"
 #include "plan.h"
 
-#define BATCH_BYTES	(32 * 1024)	/* libnl makes room for twice as much to be sent */
 #define BUSY_SECONDS	5
 #define BUSY_STEP_NS	(50 * 1000 * 1000)
 
@@ -34,19 +33,12 @@ static int send_all(struct plan *plan, struct conn *conn, struct request *reques
 
 	plan->first = conn->sequence + 1;
 	while (at < end) {
-		char *batch = at;
+		size_t length = conn_stamp_batch(conn, at, end);
 
-		while (at < end) {
-			struct nlmsghdr *nlh = (struct nlmsghdr *)at;
-			size_t length = NLMSG_ALIGN(nlh->nlmsg_len);
-
-			if (at > batch && at + length > batch + BATCH_BYTES)
-				break;
-			conn_stamp(conn, nlh);
+		if (!conn_send_batch(conn, at, length)) {
 			at += length;
-		}
-		if (!conn_send_batch(conn, batch, at - batch))
 			continue;
+		}
 		if (conn->refusal.sequence - plan->first < plan->count)
 			return message_refused(plan, request, &conn->refusal);
 		return report(LBADM_REFUSED, "%s", conn->refusal.message);

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -59,6 +60,29 @@ static void become_seen(const char *const *argv, int (*run)(void), int to)
 	_exit(code);
 }
 
+/* @seen: what it complains about is read as well */
+static char *read_program(const char *const *argv, int (*run)(void), bool seen, int *how)
+{
+	int ends[2];
+	char *text;
+	pid_t pid;
+
+	*how = -1;
+	if (pipe2(ends, O_CLOEXEC))
+		return NULL;
+	pid = fork();
+	if (!pid && seen)
+		become_seen(argv, run, ends[1]);
+	if (!pid)
+		become(argv, ends[1]);
+	close(ends[1]);
+	text = pid > 0 ? read_all(ends[0]) : NULL;
+	close(ends[0]);
+	while (pid > 0 && waitpid(pid, how, 0) < 0 && errno == EINTR)
+		;
+	return text;
+}
+
 /**
  * program_capture - run a program, or a function as one, and read all that it says
  * @argv: its name, looked for in PATH, and its arguments; NULL: @run
@@ -71,20 +95,9 @@ static void become_seen(const char *const *argv, int (*run)(void), int to)
  */
 char *program_capture(const char *const *argv, int (*run)(void), int *status)
 {
-	int ends[2], how = 0;
-	char *text;
-	pid_t pid;
+	int how;
+	char *text = read_program(argv, run, true, &how);
 
-	if (pipe2(ends, O_CLOEXEC))
-		return NULL;
-	pid = fork();
-	if (!pid)
-		become_seen(argv, run, ends[1]);
-	close(ends[1]);
-	text = pid > 0 ? read_all(ends[0]) : NULL;
-	close(ends[0]);
-	while (pid > 0 && waitpid(pid, &how, 0) < 0 && errno == EINTR)
-		;
 	*status = WIFSIGNALED(how) ? 128 + WTERMSIG(how) : WEXITSTATUS(how);
 	return text;
 }
@@ -97,23 +110,11 @@ char *program_capture(const char *const *argv, int (*run)(void), int *status)
  */
 char *program_output(const char *const *argv)
 {
-	int ends[2], status = -1;
-	char *text;
-	pid_t pid;
+	int how;
+	char *text = read_program(argv, NULL, false, &how);
 
-	if (pipe2(ends, O_CLOEXEC))
-		return NULL;
-	pid = fork();
-	if (!pid)
-		become(argv, ends[1]);
-	close(ends[1]);
-	text = pid > 0 ? read_all(ends[0]) : NULL;
-	close(ends[0]);
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (status) {
-		free(text);
-		return NULL;
-	}
-	return text;
+	if (!how)
+		return text;
+	free(text);
+	return NULL;
 }

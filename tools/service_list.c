@@ -191,25 +191,17 @@ static void service_table(const struct messages *messages)
 	out_table(&table, "no services");
 }
 
-static int service_list_json(struct context *context, const struct messages *messages,
-			     uint64_t generation)
+static void list_json(struct json *json, const struct messages *messages)
 {
 	const struct nlmsghdr *nlh;
 	struct service service;
-	struct json json;
-	int code;
 
-	code = context_json_begin(context, &json, generation);
-	if (code)
-		return code;
-	json_open(&json, "services", '[');
+	json_open(json, "services", '[');
 	messages_for_each(nlh, messages) {
 		service_decode(nlh, &service);
-		service_json(&json, NULL, &service);
+		service_json(json, NULL, &service);
 	}
-	json_close(&json);
-	context_json_end(&json);
-	return LBADM_OK;
+	json_close(json);
 }
 
 static int service_gather(struct context *context, const struct filters *filters,
@@ -247,7 +239,7 @@ int service_run_list(struct context *context)
 						 BPFLB_SERVICE_A_GENERATION));
 	messages_keep(&messages, matches, &filters);
 	if (!code && context->options.json)
-		code = service_list_json(context, &messages, generation);
+		code = context_json_list(context, generation, &messages, list_json);
 	else if (!code)
 		service_table(&messages);
 	messages_free(&messages);

@@ -9,6 +9,7 @@ import itertools
 import os
 import selectors
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -161,3 +162,37 @@ def socat_echo(topology, place, proto="udp", port=7070, plan=V4):
     at = f"[{address}]" if plan.ipv6 else address
     return topology.popen(place, ["socat", f"{listen}:{port},bind={at},fork,reuseaddr",
                                   f"SYSTEM:{shell}"], stderr=subprocess.DEVNULL)
+
+
+class Blocks:
+    """Answers what it is sent, in this process: of TCP blocks that have their length before them, of UDP each datagram."""
+
+    def __init__(self, topology, place, address, port, family):
+        self._tcp = topology.socket(place, family, socket.SOCK_STREAM)
+        self.udp = topology.socket(place, family, socket.SOCK_DGRAM)
+        for s in (self._tcp, self.udp):
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            s.bind((address, port))
+        self._tcp.listen(16)
+        for serve in (self._accept, self._receive):
+            threading.Thread(target=serve, daemon=True).start()
+
+    def answer(self, data, peer):
+        raise NotImplementedError
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=self._serve, args=self._tcp.accept(), daemon=True).start()
+
+    def _serve(self, conn, peer):
+        with conn, contextlib.suppress(OSError):
+            stream = conn.makefile("rb")
+            while head := stream.read(4):
+                conn.sendall(self.answer(stream.read(struct.unpack("!I", head)[0]), peer))
+
+    def _receive(self):
+        with contextlib.suppress(OSError):
+            while True:
+                data, peer = self.udp.recvfrom(65536)
+                self.udp.sendto(self.answer(data, peer), peer)

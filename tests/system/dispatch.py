@@ -11,12 +11,12 @@ import itertools
 import os
 import socket
 import struct
-import threading
 
 from net import clients
 from net.cluster import Cluster, Service
 from net.ktap import check, equal, eventually
 from net.plan import twins
+from net.servers import Blocks
 
 SERVER, PORT = "n3", 4000
 TO_POD, TO_SERVER = ("geneve", "ipip"), ("ipip", "l2")
@@ -44,37 +44,11 @@ table inet guard {
 """
 
 
-class Digest:
-    """Says, for each connection and each datagram, what the digest is of what it was sent, and by whom."""
+class Digest(Blocks):
+    """Says what the digest is of what it was sent, and by whom."""
 
-    def __init__(self, topology, place, address, port, family):
-        self._tcp = topology.socket(place, family, socket.SOCK_STREAM)
-        self._udp = topology.socket(place, family, socket.SOCK_DGRAM)
-        for s in (self._tcp, self._udp):
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            s.bind((address, port))
-        self._tcp.listen(16)
-        for serve in (self._accept, self._receive):
-            threading.Thread(target=serve, daemon=True).start()
-
-    def _accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=self._answer, args=self._tcp.accept(), daemon=True).start()
-
-    @staticmethod
-    def _answer(conn, peer):
-        with conn, contextlib.suppress(OSError):
-            stream = conn.makefile("rb")
-            while head := stream.read(4):
-                data = stream.read(struct.unpack("!I", head)[0])
-                conn.sendall(f"{peer[0]} {hashlib.sha256(data).hexdigest()}\n".encode())
-
-    def _receive(self):
-        with contextlib.suppress(OSError):
-            while True:
-                data, peer = self._udp.recvfrom(65536)
-                self._udp.sendto(f"{peer[0]} {hashlib.sha256(data).hexdigest()}\n".encode(), peer)
+    def answer(self, data, peer):
+        return f"{peer[0]} {hashlib.sha256(data).hexdigest()}\n".encode()
 
 
 class State:

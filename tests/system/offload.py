@@ -12,13 +12,13 @@ import os
 import shlex
 import socket
 import struct
-import threading
 
 from net import clients, ns
 from net.cluster import Cluster, Service
 from net.ktap import check, equal, eventually
 from net.packet import SYN, TCP, UDP
 from net.plan import twins
+from net.servers import Blocks
 from links import xdp_pass
 
 HOWS = "snat", "opt", "geneve", "ipip", "l2"
@@ -49,38 +49,17 @@ INWARDS = ("r0", "wan0"),           # its other direction is the client's last l
 LAST = (POD, "eth0"), ("n2", POD), ("lan", SERVER), (SERVER, "lan0"), ("c0", "eth0"), ("r0", "wan0")
 
 
-class Echo:
-    """Sends back what it is sent: of TCP blocks with their length before them, of UDP each datagram."""
+class Echo(Blocks):
+    """Sends back what it is sent."""
 
     def __init__(self, topology, place, address, port, family):
-        self._tcp = topology.socket(place, family, socket.SOCK_STREAM)
-        self._udp = topology.socket(place, family, socket.SOCK_DGRAM)
-        for s in (self._tcp, self._udp):
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            s.bind((address, port))
-        self._udp.setsockopt(socket.SOL_SOCKET, 33, 4 << 20)    # SO_RCVBUFFORCE
+        super().__init__(topology, place, address, port, family)
+        self.udp.setsockopt(socket.SOL_SOCKET, 33, 4 << 20)     # SO_RCVBUFFORCE
         if family == socket.AF_INET6:
-            self._udp.setsockopt(_SOL_UDP, _UDP_NO_CHECK6_RX, 1)
-        self._tcp.listen(16)
-        for serve in (self._accept, self._receive):
-            threading.Thread(target=serve, daemon=True).start()
+            self.udp.setsockopt(_SOL_UDP, _UDP_NO_CHECK6_RX, 1)
 
-    def _accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=self._answer, args=self._tcp.accept(), daemon=True).start()
-
-    @staticmethod
-    def _answer(conn, _peer):
-        with conn, contextlib.suppress(OSError):
-            stream = conn.makefile("rb")
-            while head := stream.read(4):
-                conn.sendall(stream.read(struct.unpack("!I", head)[0]))
-
-    def _receive(self):
-        with contextlib.suppress(OSError):
-            while True:
-                self._udp.sendto(*self._udp.recvfrom(65536))
+    def answer(self, data, peer):
+        return data
 
 
 class State:
