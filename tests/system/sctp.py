@@ -7,6 +7,7 @@ import socket
 import subprocess
 import threading
 
+from explain import chosen, compare
 from net.cluster import Cluster
 from net.ktap import equal, eventually
 from net.plan import endpoint, twins
@@ -76,11 +77,11 @@ class State:
             self.cluster.lbadm(node, "apply", "-", config=text)
             self.cluster.lbadm(node, "flow flush")
 
-    def connect(self):
+    def connect(self, port=0):
         """An association, (socket, who serves it, whom that sees)."""
         s = sctp(self.cluster.net, "c0", self.plan)
         s.settimeout(20)
-        s.bind((self.plan.client, 0))
+        s.bind((self.plan.client, port))
         s.connect((self.vip, PORT))
         return s, *s.recv(1000).decode().split()
 
@@ -131,9 +132,28 @@ def down(state):
     equal(now != who, True, "another one serves the next")
 
 
+def explained(state):
+    """lbadm explain says what an INIT does that is sent afterwards; and then, what the flow is."""
+    s = state()
+    ask = f"explain sctp {endpoint(s.plan.client, 22001)} {endpoint(s.vip, PORT)}"
+    for mode in MODES:
+        s.serve(mode)
+        said = s.cluster.json("n1", ask)["explain"]
+        equal(said["verdict"], "balance", "verdict")
+        talk, who, _ = s.connect(22001)
+        with talk:
+            flow = s.cluster.flow_of("n1", talk.getsockname()[:2])
+            compare(said, flow)
+            equal(chosen(said)["backend"]["address"], s.plan.address(who), "who was to serve")
+            equal(s.cluster.json("n1", ask + " mid-life")["explain"]["verdict"], "flow", "of a later packet")
+        eventually(lambda: s.cluster.flow_of("n1", (s.plan.client, 22001))["state"] in ("sctp-shutdown", "sctp-closed"),
+                   "its end is seen")
+
+
 def tests(_subset):
     def of_family(plan):
         state = functools.lru_cache(functools.partial(State, plan))
         return [*((f"sctp: associations, {mode}", functools.partial(associations, state, mode)) for mode in MODES),
-                ("sctp: a backend is down", functools.partial(down, state))]
+                ("sctp: a backend is down", functools.partial(down, state)),
+                ("sctp: explained", functools.partial(explained, state))]
     return twins(of_family)
