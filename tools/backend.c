@@ -232,8 +232,8 @@ static const struct command backend_commands[] = {
 			"A backend that is 'local', or whose node or own address is one of this node,\n"
 			"gets its packets with the client's address. One on another node, which 'node\n"
 			"add' must have made known, gets them by the mode. A 'plain' one, and that is\n"
-			"one of which nothing is said, is on a machine without the module, and always\n"
-			"gets them by SNAT.\n"
+			"one of which nothing is said, is on a machine without the module, and gets\n"
+			"them by SNAT, or by the dispatch ipip or l2, which need none.\n"
 			"The weight is 0 to 65535, and 1 if not given; 0 means no new flows.\n"
 			STATE_HELP,
 		.build = backend_build_add,
