@@ -33,7 +33,7 @@ void bpflb_backend_put(struct bpflb_backend *be)
 	for (i = 0; i < BPFLB_COUNTS; i++)
 		atomic64_add(sum[i], &svc->gone[i]);
 	bpflb_node_put(rcu_dereference_protected(be->on, true));
-	free_percpu(be->counters);
+	bpflb_counters_free(be->counters, svc->foreign);
 	kfree_rcu(be, rcu);
 	bpflb_service_put(svc);
 }

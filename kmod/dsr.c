@@ -12,6 +12,9 @@
 #include "translate.h"
 #include "version.h"
 
+/* That are taken off; in IPv4 there is no room for more than 5. */
+#define NOTES_MAX	8
+
 static bool note_read(const struct sk_buff *skb, u8 family, struct bpflb_endpoint *note)
 {
 	return family == NFPROTO_IPV6 ? bpflb_note_opt6_read(skb, note) :
@@ -47,16 +50,28 @@ static bool sender_is_trusted(struct bpflb_net *bn, const struct sk_buff *skb)
 	}
 }
 
-/* @count: of struct bpflb_net_counters */
+/* A node puts one note on a packet. If there are more they are a client's: none may be left, for
+ * it would leave this node, and be taken for this node's own.
+ * @count: of struct bpflb_net_counters, for the first
+ */
 static unsigned int strip(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt,
 			  struct bpflb_service *svc, unsigned long __percpu *count)
 {
-	if (!note_strip(skb, pkt->tuple.family))
-		return bpflb_drop(bn, svc, skb, BPFLB_DROP_NO_MEMORY);
-	pkt->thoff -= bpflb_note_len(pkt->tuple.family);
-	pkt->len -= bpflb_note_len(pkt->tuple.family);
-	this_cpu_inc(*count);
-	return NF_ACCEPT;
+	u8 family = pkt->tuple.family;
+	struct bpflb_endpoint note;
+	int n;
+
+	for (n = 0; n < NOTES_MAX; n++) {
+		if (!note_strip(skb, family))
+			return bpflb_drop(bn, svc, skb, BPFLB_DROP_NO_MEMORY);
+		pkt->thoff -= bpflb_note_len(family);
+		pkt->len -= bpflb_note_len(family);
+		this_cpu_inc(*count);
+		if (!note_read(skb, family, &note))
+			return NF_ACCEPT;
+		count = &bn->counters->notes_removed;
+	}
+	return bpflb_drop(bn, svc, skb, BPFLB_DROP_NOTE_SERVICE);
 }
 
 static unsigned int take_note(struct bpflb_net *bn, struct sk_buff *skb, struct bpflb_packet *pkt,

@@ -16,6 +16,7 @@
 
 #include "dsr.h"
 #include "gso.h"
+#include "packet.h"
 
 #define NOTE_TYPE	0x9a
 #define NOTE_WORDS	(BPFLB_NOTE_OPT4_LEN / 4)
@@ -83,18 +84,24 @@ bool bpflb_note_opt4_fits(const struct sk_buff *skb)
 	       (ntohs(iph->tot_len) + BPFLB_NOTE_OPT4_LEN <= U16_MAX || skb_is_gso(skb));
 }
 
-/* The link layer's header stays right in front of the IPv4 header when that
- * moves by @by bytes; skb->data is there already.
+/* The link layer's header, where there is one (bpflb_mac_len()), stays right in front of the IP
+ * header when that moves by @by bytes; skb->data is there already.
  */
 void bpflb_move_mac_header(struct sk_buff *skb, int by)
 {
 	unsigned char *mac;
 
-	if (!skb_mac_header_was_set(skb))
+	if (!skb_mac_header_was_set(skb) || skb_mac_header(skb) > skb->data - by)
 		return;
 	mac = skb_mac_header(skb);
 	memmove(mac + by, mac, skb->data - by - mac);
 	skb_set_mac_header(skb, mac + by - skb->data);
+}
+
+/* What the stack has trimmed to its length; 0 if that is more than there is room for (BIG TCP). */
+static __be16 tot_len(const struct sk_buff *skb)
+{
+	return htons(skb->len > U16_MAX ? 0 : skb->len);
 }
 
 /**
@@ -109,7 +116,7 @@ void bpflb_move_mac_header(struct sk_buff *skb, int by)
  */
 bool bpflb_note_opt4_put(struct sk_buff *skb, const struct bpflb_endpoint *note)
 {
-	int mac_len = skb_mac_header_was_set(skb) ? skb->data - skb_mac_header(skb) : 0;
+	unsigned int mac_len = bpflb_mac_len(skb);
 	struct iphdr *iph;
 	__le32 addr;
 	__le16 port;
@@ -134,7 +141,7 @@ bool bpflb_note_opt4_put(struct sk_buff *skb, const struct bpflb_endpoint *note)
 
 	iph = ip_hdr(skb);
 	iph->ihl += NOTE_WORDS;
-	iph->tot_len = htons(ntohs(iph->tot_len) + BPFLB_NOTE_OPT4_LEN);
+	iph->tot_len = tot_len(skb);
 	ip_send_check(iph);
 	return true;
 }
@@ -158,7 +165,7 @@ bool bpflb_note_opt4_strip(struct sk_buff *skb)
 
 	iph = ip_hdr(skb);
 	iph->ihl -= NOTE_WORDS;
-	iph->tot_len = htons(ntohs(iph->tot_len) - BPFLB_NOTE_OPT4_LEN);
+	iph->tot_len = tot_len(skb);
 	ip_send_check(iph);
 	return true;
 }

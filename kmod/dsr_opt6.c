@@ -18,6 +18,7 @@
 
 #include "dsr.h"
 #include "gso.h"
+#include "packet.h"
 
 #define NOTE_TYPE	0x1b
 #define NOTE_LEN	20
@@ -159,7 +160,7 @@ static void header_moved(struct sk_buff *skb, int by)
 static __always_inline bool put_at(struct sk_buff *skb, const struct bpflb_endpoint *note,
 				   u32 at, u32 link)
 {
-	int mac_len = skb_mac_header_was_set(skb) ? skb->data - skb_mac_header(skb) : 0;
+	unsigned int mac_len = bpflb_mac_len(skb);
 	struct note6 *hdr;
 
 	if (!bpflb_gso_straighten(skb, NFPROTO_IPV6) || skb_ensure_writable(skb, at) ||

@@ -147,7 +147,7 @@ static void push_ip4(struct bpflb_net *bn, struct sk_buff *skb, const struct bpf
 		.daddr = t->dst.ip,
 	};
 	if (!t->whole)
-		__ip_select_ident(bn->net, iph, 1);
+		__ip_select_ident(bn->net, iph, skb_shinfo(skb)->gso_segs ?: 1);
 	ip_send_check(iph);
 	skb->protocol = htons(ETH_P_IP);
 	memset(IPCB(skb), 0, sizeof(*IPCB(skb)));

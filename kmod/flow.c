@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/build_bug.h>
 #include <linux/math64.h>
-#include <linux/percpu_counter.h>
 #include <linux/slab.h>
 
 #include "backend.h"
@@ -9,6 +8,7 @@
 #include "flow.h"
 #include "flow_account.h"
 #include "flow_index.h"
+#include "foreign.h"
 #include "netns.h"
 #include "nl.h"
 #include "sctp_state.h"
@@ -20,8 +20,6 @@
 #include "trace.h"
 
 static struct kmem_cache *flow_cache, *flow6_cache;
-/* Of all namespaces that are not the machine's owner's. */
-static struct percpu_counter foreign_flows;
 
 static struct kmem_cache *cache_of(bool ipv6)
 {
@@ -128,6 +126,12 @@ struct bpflb_flow *bpflb_flow_alloc(struct bpflb_net *bn, struct bpflb_backend *
 	return flow;
 }
 
+static long bytes_of(const struct bpflb_flow *flow)
+{
+	return (bpflb_flow_is_ipv6(flow) ? sizeof(struct bpflb_flow6) : sizeof(*flow)) +
+	       (flow->flags & BPFLB_FLOW_ACCOUNTED ? sizeof(struct bpflb_account) : 0);
+}
+
 static void flow_free(struct bpflb_flow *flow)
 {
 	bpflb_flow_account_free(flow);
@@ -161,8 +165,7 @@ void bpflb_flow_free_unlinked(struct bpflb_flow *flow)
 void bpflb_flow_announce(struct bpflb_flow *flow)
 {
 	percpu_counter_inc(&flow->bn->flows);
-	if (flow->bn->foreign)
-		percpu_counter_inc(&foreign_flows);
+	bpflb_charge(flow->bn->foreign, bytes_of(flow));
 	bpflb_counters_add(READ_ONCE(flow->be->counters), BPFLB_COUNT_FLOWS, 1);
 	trace_bpflb_flow_new(flow->bn->net, flow);
 	bpflb_nl_flow_event(flow, BPFLB_CMD_FLOW_ADD, 0);
@@ -221,8 +224,7 @@ void bpflb_flow_kill(struct bpflb_flow *flow, enum bpflb_flow_end end)
 		bpflb_snat_release(flow);
 	flow_discount(flow);
 	percpu_counter_dec(&flow->bn->flows);
-	if (flow->bn->foreign)
-		percpu_counter_dec(&foreign_flows);
+	bpflb_charge(flow->bn->foreign, -bytes_of(flow));
 	bpflb_counters_add(READ_ONCE(flow->be->counters), BPFLB_COUNT_FLOWS_ENDED, 1);
 	trace_bpflb_flow_gone(flow->bn->net, flow, end);
 	bpflb_nl_flow_event(flow, BPFLB_CMD_FLOW_DEL, end);
@@ -330,30 +332,31 @@ static bool room_visit(struct bpflb_flow *flow, void *arg)
 	return true;
 }
 
-/* How many buckets to look at for something to evict: so many that some eight of
- * the namespace's flows are met.
+#define ROOM_BUCKETS_MAX 1024U
+
+/* How many buckets to look at for something to evict: so many that some eight of the namespace's
+ * flows are met, unless these are few among many of others. It is done for a packet, and a namespace
+ * sets its flows_max as it likes.
  */
 static u32 room_buckets(u32 flows_max)
 {
 	u32 buckets = bpflb_index_lines();
 
-	return clamp_t(u64, div_u64(8ULL * buckets, flows_max), min(64U, buckets), buckets);
+	return clamp_t(u64, div_u64(8ULL * buckets, flows_max), min(64U, buckets), min(ROOM_BUCKETS_MAX, buckets));
 }
 
 /**
  * bpflb_flow_is_crowded() - has the namespace all the flows that it may have?
  * @bn: namespace
  *
- * Then a new one takes another one's place, if it can. Namespaces that are not the machine's
- * owner's have together no more than one of its own has by default: packets make flows, and these
- * are charged to nobody's control group.
+ * Then a new one takes another one's place, if it can. Namespaces that
+ * are not the machine's have a bound together, too (foreign.h).
  *
  * Context: RCU.
  */
 bool bpflb_flow_is_crowded(struct bpflb_net *bn)
 {
-	if (bn->foreign &&
-	    percpu_counter_compare(&foreign_flows, bpflb_settings_flows_max()) >= 0)
+	if (bn->foreign && bpflb_foreign_is_full())
 		return true;
 	return percpu_counter_compare(&bn->flows, rcu_dereference(bn->settings)->flows_max) >= 0;
 }
@@ -401,7 +404,7 @@ int bpflb_flow_init(void)
 	flow6_cache = KMEM_CACHE(bpflb_flow6, 0);
 	if (!flow6_cache)
 		goto err_flow;
-	err = percpu_counter_init(&foreign_flows, 0, GFP_KERNEL);
+	err = bpflb_foreign_init();
 	if (err)
 		goto err_flow6;
 	err = bpflb_flow_account_init();
@@ -415,7 +418,7 @@ int bpflb_flow_init(void)
 err_account:
 	bpflb_flow_account_exit();
 err_foreign:
-	percpu_counter_destroy(&foreign_flows);
+	bpflb_foreign_exit();
 err_flow6:
 	kmem_cache_destroy(flow6_cache);
 err_flow:
@@ -428,7 +431,7 @@ void bpflb_flow_exit(void)
 {
 	bpflb_index_exit();
 	bpflb_flow_account_exit();
-	percpu_counter_destroy(&foreign_flows);
+	bpflb_foreign_exit();
 	kmem_cache_destroy(flow6_cache);
 	kmem_cache_destroy(flow_cache);
 }

@@ -19,10 +19,9 @@ static struct kmem_cache *account_cache;
  */
 void bpflb_flow_account_begin(struct bpflb_flow *flow)
 {
-	struct bpflb_counters __percpu *counters = bpflb_counters_get(&flow->be->counters);
 	struct bpflb_account *account;
 
-	flow->counters = counters;
+	flow->counters = bpflb_counters_get(&flow->be->counters, flow->bn->foreign);
 	if (!rcu_dereference(flow->bn->settings)->flow_accounting)
 		return;
 	account = kmem_cache_zalloc(account_cache, GFP_ATOMIC | __GFP_NOWARN);

@@ -55,7 +55,7 @@ bool bpflb_gso_straighten_list(struct sk_buff *skb, u8 family)
  */
 bool bpflb_gso_come_apart(struct sk_buff *skb)
 {
-	u32 mac_len = skb_mac_header_was_set(skb) ? skb->data - skb_mac_header(skb) : 0;
+	unsigned int mac_len = bpflb_mac_len(skb);
 	struct sk_buff *segs, *next;
 
 	/* Each with the frame's header, which others will see. */

@@ -23,6 +23,8 @@ struct sk_buff;
  * A packet that was queued in between, or went to another processor, finds
  * another hint, or an old one: then it is looked up as if there were none. It is
  * never a flow itself that is handed on, since that might have ended by then.
+ *
+ * Where bottom halves may be preempted by others (PREEMPT_RT) there are none.
  */
 struct bpflb_hint {
 	const struct sk_buff *skb;
@@ -44,6 +46,8 @@ static inline void bpflb_hint_give(const struct sk_buff *skb, const struct bpflb
 {
 	struct bpflb_hint *hint = this_cpu_ptr(&bpflb_hint);
 
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		return;
 	hint->skb = skb;
 	hint->when = jiffies;
 	hint->k = *k;
@@ -57,6 +61,8 @@ static inline void bpflb_hint_give6(const struct sk_buff *skb, const struct bpfl
 {
 	struct bpflb_hint *hint = this_cpu_ptr(&bpflb_hint);
 
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		return;
 	hint->skb = skb;
 	hint->when = jiffies;
 	hint->k6 = *k;
@@ -86,7 +92,8 @@ static inline const struct bpflb_hint *bpflb_hint_get(const struct sk_buff *skb,
 {
 	const struct bpflb_hint *hint = this_cpu_ptr(&bpflb_hint);
 
-	if (hint->skb != skb || jiffies - hint->when || hint->ipv6 ||
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) ||
+	    hint->skb != skb || jiffies - hint->when || hint->ipv6 ||
 	    hint->k.addrs != k->addrs || hint->k.ports != k->ports ||
 	    hint->k.ns_proto != k->ns_proto)
 		return NULL;
@@ -98,7 +105,8 @@ static inline const struct bpflb_hint *bpflb_hint_get6(const struct sk_buff *skb
 {
 	const struct bpflb_hint *hint = this_cpu_ptr(&bpflb_hint);
 
-	if (hint->skb != skb || jiffies - hint->when || !hint->ipv6 ||
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) ||
+	    hint->skb != skb || jiffies - hint->when || !hint->ipv6 ||
 	    memcmp(&hint->k6, k, sizeof(*k)))
 		return NULL;
 	return hint;

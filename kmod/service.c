@@ -21,7 +21,7 @@ static void service_free_rcu(struct rcu_head *rcu)
 {
 	struct bpflb_service *svc = container_of(rcu, struct bpflb_service, rcu);
 
-	free_percpu(svc->counters);
+	bpflb_counters_free(svc->counters, svc->foreign);
 	kfree(svc);
 }
 
@@ -141,6 +141,7 @@ struct bpflb_service *bpflb_service_make(struct bpflb_net *bn, const char *name,
 		return ERR_PTR(-ENOMEM);
 	refcount_set(&svc->ref, 1);
 	svc->bn = bn;
+	svc->foreign = bn->foreign;
 	svc->key = key;
 	INIT_LIST_HEAD(&svc->dirty);
 	INIT_LIST_HEAD(&svc->backends);

@@ -45,6 +45,7 @@ struct bpflb_service_conf {
  * @rcu: to free it
  * @ref: the configuration, and each backend
  * @bn: namespace; only while @live or in a transaction
+ * @foreign: that of @bn, which may be gone before the last of it
  * @id: number in bpflb_net.service_ids, never used twice
  * @key: name and protocol. A name has one live service; but a transaction may
  *	end the one of TCP and make one of UDP
@@ -76,6 +77,7 @@ struct bpflb_service {
 	struct rcu_head rcu;
 	refcount_t ref;
 	struct bpflb_net *bn;
+	bool foreign;
 	u32 id;
 	struct bpflb_service_key key;
 	bool live;

@@ -71,7 +71,7 @@ int bpflb_settings_init(void)
 	return 0;
 }
 
-/* The bound that a namespace begins with. */
+/* The bound that a namespace begins with, and that foreign ones have together (foreign.h). */
 u32 bpflb_settings_flows_max(void)
 {
 	return flows_max;

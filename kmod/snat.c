@@ -21,6 +21,7 @@
 #include <net/route.h>
 
 #include "compat/sock_lookup.h"
+#include "foreign.h"
 #include "netns.h"
 #include "nl.h"
 #include "port_range.h"
@@ -29,6 +30,7 @@
 
 #define CHUNK_BITS	4096
 #define CHUNKS		(65536 / CHUNK_BITS)
+#define CHUNK_BYTES	((long)(CHUNK_BITS / BITS_PER_BYTE))
 
 /**
  * struct snat_pool_key - whom ports must be unique for
@@ -106,8 +108,14 @@ static void pool_free_rcu(struct rcu_head *rcu)
 
 static void pool_put(struct bpflb_net *bn, struct snat_pool *pool)
 {
+	int i;
+
 	if (!refcount_dec_and_test(&pool->ref))
 		return;
+	for (i = 0; i < CHUNKS; i++)
+		if (pool->chunk[i])
+			bpflb_charge(bn->foreign, -CHUNK_BYTES);
+	bpflb_charge(bn->foreign, -(long)sizeof(*pool));
 	rhashtable_remove_fast(&bn->snat_pools, &pool->hash, bpflb_snat_pool_params);
 	call_rcu(&pool->rcu, pool_free_rcu);
 }
@@ -117,8 +125,8 @@ static struct snat_pool *pool_find(struct bpflb_net *bn, const struct snat_pool_
 	return rhashtable_lookup(&bn->snat_pools, key, bpflb_snat_pool_params);
 }
 
-/* Find or make. An old pool may be on its way out: then the new one has to wait
- * for the other processor to remove it, which it does next.
+/* Find or make. An old pool may be on its way out: whoever meets it removes it, and waits for
+ * nobody, who might be a task of less priority on this processor (PREEMPT_RT).
  */
 static struct snat_pool *pool_get(struct bpflb_net *bn, const struct snat_pool_key *key)
 {
@@ -130,7 +138,7 @@ static struct snat_pool *pool_get(struct bpflb_net *bn, const struct snat_pool_k
 			return pool;
 		if (!pool)
 			break;
-		cpu_relax();
+		rhashtable_remove_fast(&bn->snat_pools, &pool->hash, bpflb_snat_pool_params);
 	}
 	pool = kzalloc(sizeof(*pool), GFP_ATOMIC | __GFP_NOWARN);
 	if (!pool)
@@ -139,15 +147,17 @@ static struct snat_pool *pool_get(struct bpflb_net *bn, const struct snat_pool_k
 	refcount_set(&pool->ref, 1);
 	old = rhashtable_lookup_get_insert_fast(&bn->snat_pools, &pool->hash,
 						bpflb_snat_pool_params);
-	if (!old)
+	if (!old) {
+		bpflb_charge(bn->foreign, sizeof(*pool));
 		return pool;
+	}
 	kfree(pool);
 	if (!IS_ERR(old) && refcount_inc_not_zero(&old->ref))
 		return old;
 	return NULL;
 }
 
-static unsigned long *pool_chunk(struct snat_pool *pool, u16 port)
+static unsigned long *pool_chunk(const struct bpflb_net *bn, struct snat_pool *pool, u16 port)
 {
 	unsigned long **at = &pool->chunk[port / CHUNK_BITS], *new, *old;
 
@@ -157,10 +167,12 @@ static unsigned long *pool_chunk(struct snat_pool *pool, u16 port)
 	if (!new)
 		return NULL;
 	old = cmpxchg(at, NULL, new);
-	if (!old)
-		return new;
-	kfree(new);
-	return old;
+	if (old) {
+		kfree(new);
+		return old;
+	}
+	bpflb_charge(bn->foreign, CHUNK_BYTES);
+	return new;
 }
 
 static void pool_key_init(struct snat_pool_key *key, const struct bpflb_flow *flow,
@@ -225,7 +237,7 @@ static bool take_port(const struct port_hunt *h, u16 port)
 
 	if (h->look)
 		return is_free(h, READ_ONCE(h->pool->chunk[port / CHUNK_BITS]), port);
-	chunk = pool_chunk(h->pool, port);
+	chunk = pool_chunk(bpflb_net(h->net), h->pool, port);
 	return chunk && is_free(h, chunk, port) && !test_and_set_bit(port % CHUNK_BITS, chunk);
 }
 
@@ -543,7 +555,7 @@ int bpflb_snat_restore(struct bpflb_flow *flow, const union nf_inet_addr *addr, 
 	pool = pool_get(bn, &key);
 	if (!pool)
 		return -ENOMEM;
-	chunk = pool_chunk(pool, ntohs(port));
+	chunk = pool_chunk(bn, pool, ntohs(port));
 	err = chunk ? -EADDRINUSE : -ENOMEM;
 	if (!chunk || host_has_socket(bn->net, pool, ntohs(port), NULL) ||
 	    test_and_set_bit(ntohs(port) % CHUNK_BITS, chunk)) {

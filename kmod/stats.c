@@ -3,14 +3,18 @@
 #include <linux/skbuff.h>
 
 #include "drop.h"
+#include "foreign.h"
 #include "netns.h"
 #include "service.h"
 #include "stats.h"
 #include "trace.h"
 
+#define COUNTERS_BYTES	((long)(sizeof(struct bpflb_counters) * num_possible_cpus()))
+
 /**
  * bpflb_counters_get() - an object's counters, made when first asked for
  * @where: the object's pointer to them
+ * @foreign: of its namespace
  *
  * A quarter of a million idle backends on 64 processors must not cost half a
  * gigabyte, so there are none until a flow needs them.
@@ -18,7 +22,8 @@
  * Context: any. Return: NULL without memory; then nothing is counted and the
  * next flow tries again.
  */
-struct bpflb_counters __percpu *bpflb_counters_get(struct bpflb_counters __percpu **where)
+struct bpflb_counters __percpu *bpflb_counters_get(struct bpflb_counters __percpu **where,
+						   bool foreign)
 {
 	struct bpflb_counters __percpu *c = READ_ONCE(*where), *old;
 	int cpu;
@@ -31,10 +36,26 @@ struct bpflb_counters __percpu *bpflb_counters_get(struct bpflb_counters __percp
 	for_each_possible_cpu(cpu)
 		u64_stats_init(&per_cpu_ptr(c, cpu)->syncp);
 	old = cmpxchg(where, NULL, c);
-	if (!old)
-		return c;
+	if (old) {
+		free_percpu(c);
+		return old;
+	}
+	bpflb_charge(foreign, COUNTERS_BYTES);
+	return c;
+}
+
+/**
+ * bpflb_counters_free() - free an object's counters
+ * @c: counters, or NULL
+ * @foreign: as when they were made
+ *
+ * Context: any.
+ */
+void bpflb_counters_free(struct bpflb_counters __percpu *c, bool foreign)
+{
+	if (c)
+		bpflb_charge(foreign, -COUNTERS_BYTES);
 	free_percpu(c);
-	return old;
 }
 
 /**
@@ -128,7 +149,8 @@ unsigned int bpflb_drop(struct bpflb_net *bn, struct bpflb_service *svc,
 {
 	this_cpu_inc(bn->counters->drops[reason]);
 	if (svc)
-		bpflb_counters_add(bpflb_counters_get(&svc->counters), BPFLB_COUNT_DROPS, 1);
+		bpflb_counters_add(bpflb_counters_get(&svc->counters, bn->foreign),
+				   BPFLB_COUNT_DROPS, 1);
 	trace_bpflb_drop(bn->net, skb, reason);
 	return bpflb_verdict(reason);
 }

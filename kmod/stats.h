@@ -62,7 +62,9 @@ struct bpflb_net_counters {
 	unsigned long flow_events_lost;
 };
 
-struct bpflb_counters __percpu *bpflb_counters_get(struct bpflb_counters __percpu **where);
+struct bpflb_counters __percpu *bpflb_counters_get(struct bpflb_counters __percpu **where,
+						   bool foreign);
+void bpflb_counters_free(struct bpflb_counters __percpu *c, bool foreign);
 void bpflb_counters_add(struct bpflb_counters __percpu *c, enum bpflb_count what, u64 n);
 void bpflb_counters_sum(const struct bpflb_counters __percpu *c, u64 sum[BPFLB_COUNTS]);
 

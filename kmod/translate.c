@@ -141,10 +141,10 @@ unsigned int bpflb_translate_dst(struct sk_buff *skb, struct bpflb_packet *pkt,
 		/* Others were seen on their way in; it came back over lo. */
 		if (m->flow->kind == BPFLB_FLOW_DSR_IN)
 			bpflb_flow_saw(m->flow, pkt, false);
-		return NF_ACCEPT;
+		return give_hint(NF_ACCEPT, skb, pkt, m->flow);
 	case BPFLB_ROLE_MID_REPLY:
 		bpflb_flow_saw(m->flow, pkt, true);
-		return NF_ACCEPT;
+		return give_hint(NF_ACCEPT, skb, pkt, m->flow);
 	}
 	return NF_ACCEPT;
 }

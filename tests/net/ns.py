@@ -13,6 +13,7 @@ import re
 import socket
 import struct
 import subprocess
+import sys
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNET = 0x40000000
@@ -20,6 +21,7 @@ _MS_BIND, _MS_REC, _MS_SHARED = 0x1000, 0x4000, 1 << 20
 _MNT_DETACH = 2
 RUN = "/run/netns"
 _TENTATIVE = 0x40
+_SIOCGIFFLAGS, _IFF_UP = 0x8913, 1
 
 # ethtool's old one-flag commands; "off" before "on" matters to no driver here.
 _SIOCETHTOOL = 0x8946
@@ -116,14 +118,20 @@ def listens(name, proto, port):
 
 
 def can_ask(name):
-    """Whether each link of @name that has IPv6 has its own address there, without which no
-    neighbour is asked for."""
+    """Whether each link of @name that is up and has IPv6 has its own address there, without which no
+    neighbour is asked for. The ip6tnl0 that each namespace gets once there is ip6_tunnel is down."""
     with inside(name):
-        have = {link for _, link in socket.if_nameindex() if link != "lo" and not _disabled(link)}
+        have = {link for _, link in socket.if_nameindex() if link != "lo" and _is_up(link) and not _disabled(link)}
         with open("/proc/thread-self/net/if_inet6") as f:
             # address, index, length, scope, flags, link
             lines = [line.split() for line in f]
     return have <= {line[5] for line in lines if line[0].startswith("fe80") and not int(line[4], 16) & _TENTATIVE}
+
+
+def _is_up(link):
+    with socket.socket() as s:
+        flags = fcntl.ioctl(s, _SIOCGIFFLAGS, struct.pack("=16s16x", link.encode()))
+    return int.from_bytes(flags[16:18], sys.byteorder) & _IFF_UP
 
 
 def _disabled(link):

@@ -3,9 +3,9 @@
 from scapy.layers.inet import TCP, UDP
 
 from dispatch import OPTIONS, back
-from family import at, changed
+from family import at, changed, note4, with_options
 from net.ktap import equal
-from wire import from_node, from_pod, from_router, to_pod, to_router
+from wire import from_node, from_pod, from_router, to_node, to_pod, to_router
 
 
 def tcp(sport, flags="S", data=b"", dst=None):
@@ -124,6 +124,38 @@ def forged_by_client(wire):
         equal(wire.stats()["notes_removed"] - before, 4, "notes that were removed")
 
 
+def several(packet, *notes):
+    """@packet with all of these (address, port), the first one in front: bytes."""
+    if at.version == 4:
+        return with_options(packet, b"".join(note4(*note) for note in notes))
+    for note in reversed(notes):
+        packet = at.noted(packet, *note)
+    return packet
+
+
+def several_forged(wire):
+    """All of a client's notes go: one that was left would leave with this node's MAC, and be believed."""
+    for n, (mode, source) in enumerate((("snat", at.n1), ("dsr", at.client))):
+        wire.set(mode)
+        syn, later = (changed(tcp(23070 + n, flags, dst=at.vip), dport=80) for flags in ("S", "A"))
+        sent = changed(syn, src=source, dst=at.remote, dport=8080)
+        wire.expect("lan", from_router(syn), to_node(at.noted(sent, at.vip, 80) if mode == "dsr" else sent))
+        before = wire.stats()["notes_removed"]
+        wire.expect("lan", from_router(several(later, (at.vip, 81), (at.vip, 80), (at.other_vip, 443))),
+                    to_node(changed(later, src=source, dst=at.remote, dport=8080)))
+        equal(wire.stats()["notes_removed"] - before, 3, "notes that were removed")
+
+
+def several_of_a_node(wire):
+    """What is behind the first one is none of the node's: it goes, and the backend sees none."""
+    wire.set("dsr")
+    packet = tcp(23085)
+    before = wire.stats()
+    wire.expect("lan", from_node(several(packet, (at.vip, 81), (at.other_vip, 443))), to_pod(changed(packet)))
+    equal([wire.stats()[n] - before[n] for n in ("notes_taken", "notes_removed")], [1, 1], "notes taken and removed")
+    answer(wire, 23085)
+
+
 def stripped(wire):
     """As is set, a note that is not believed goes, and its packet stays: the backend answers for itself."""
     wire.set("dsr", "refused-notes strip")
@@ -158,6 +190,8 @@ TESTS = [
     ("a note of no service of this backend", unknown_service),
     ("a note on a packet to no backend", not_a_backend),
     ("a note of the client's own", forged_by_client),
+    ("several notes of the client's own", several_forged),
+    ("several notes on a packet of a node", several_of_a_node),
     ("refused notes are taken off", stripped),
     ("packets without note", unnoted),
 ]

@@ -163,10 +163,37 @@ def moved(state):
     equal(clients.tcp_once(s.cluster.net, "c0", (s.vip, 81)).name, "p31", "backend of a new connection")
 
 
+def tunnelled_here(state, kind):
+    """A tunnel of this node has a service's address at its other end: its packets have the header of a frame only inside, and
+    reach the backend with what was sent."""
+    s = state()
+    vip, port = s.plan.vip(151), 7172
+    word = s.word()
+    s.cluster.apply([Service("tunnel", "udp", port, ["p21"], vip, backend_port=port)], "mode dsr")
+    net, frame = s.cluster.net, b"\2\0\0\0\0\7\2\0\0\0\0\x08\x88\xb5" + word
+    with contextlib.closing(net.socket("p21", s.plan.family, socket.SOCK_DGRAM)) as backend:
+        backend.bind((s.plan.address("p21"), port))
+        backend.settimeout(10)
+        net.run("n1", ["ip", "link", "add", "tun7", "type", kind, "id", "7", "remote", vip, "dstport", str(port)])
+        try:
+            net.run("n1", ["ip", "link", "set", "tun7", "up"])
+            with contextlib.closing(net.socket("n1", socket.AF_PACKET, socket.SOCK_RAW)) as link:
+                link.bind(("tun7", 0))
+                link.send(frame)
+            got = eventually(lambda: next((d for d in iter(lambda: backend.recv(4096), b"") if word in d), None), "the frame")
+            equal(got[8:], frame, f"what was in {kind}")
+        finally:
+            net.run("n1", ["ip", "link", "del", "tun7"])
+    flows = [f for f in s.cluster.flows("n1") if f["service"] == "tunnel"]
+    equal({(f["kind"], f["dispatch"]) for f in flows}, {("dsr-out", "opt")}, "flows")
+
+
 def tests(_subset):
     def of_family(plan):
         state = functools.lru_cache(functools.partial(State, plan))
         return [("dsr: TCP Fast Open", functools.partial(fast_open, state)),
                 ("dsr: TCP Fast Open, the SYN again", functools.partial(fast_open_again, state)),
-                ("a connection is moved to another backend", functools.partial(moved, state))]
+                ("a connection is moved to another backend", functools.partial(moved, state)),
+                *((f"dsr: {kind} of this node to a service", functools.partial(tunnelled_here, state, kind))
+                  for kind in ("vxlan", "geneve"))]
     return twins(of_family)
