@@ -68,30 +68,38 @@ def root_of_its_own():
     check("dns" not in lbadm("service list").out, "it has changed this namespace")
 
 
-FLOWS_MAX = 8
+FLOWS_MAX, FLOWS = 100, 60
 
 
 def strangers_share_a_bound():
-    """Flows are charged to no control group: all that namespaces of other users have together is no more than one namespace of the
-    machine's has by default, whatever they set; the machine's own don't feel it."""
-    services = f"""{INSTALLED} service add dns udp 192.0.2.10:53
+    """What packets take is charged to no control group: namespaces of other users have together no more of it than one namespace
+    of the machine's has by default, whatever they set; SNAT's ports count, too. The machine's own don't feel it."""
+    setup = f"""ip addr add 10.1.0.1/24 dev lo
+        {INSTALLED} service add dns udp 192.0.2.10:53
         {INSTALLED} backend add dns 10.1.0.2:5353
         {INSTALLED} set flows-max 1000"""
-    flows = f"""for n in {{1..6}}; do
-            echo "flow add dns udp 10.1.0.9:400$n 192.0.2.10:53 10.1.0.2:5353 direct udp-replied"
-        done | {INSTALLED} flow restore - >&2 || true
-        {INSTALLED} -j status"""
-    own, nobody = f"{services}\n{flows}", [*NOBODY[:4], "unshare", "--user", "--map-root-user", "--net"]
+
+    def flows(rest):
+        return f"""for n in {{1..{FLOWS}}}; do
+                echo "flow add dns udp 10.1.0.9:$((4000 + n)) 192.0.2.10:53 10.1.0.2:5353 {rest}"
+            done | {INSTALLED} flow restore - >&2 || true
+            {INSTALLED} -j status"""
+
+    def had(prefix, script):
+        done = subprocess.run([*prefix, "unshare", "--net", "bash", "-ec", script], capture_output=True, text=True, check=True)
+        return [json.loads(line)["status"]["flows"] for line in done.stdout.splitlines()], done.stderr
+    own, snat = (f"{setup}\n{flows(rest)}" for rest in ("direct udp-replied",
+                                                        "snat udp-replied source 10.1.0.1:$((1024 + n * 1000))"))
+    nobody = [*NOBODY[:4], "unshare", "--user", "--map-root-user"]
     module.reload(flows_max=FLOWS_MAX)
     with installed():
-        def had(prefix, script):
-            done = subprocess.run([*prefix, "bash", "-ec", script], capture_output=True, text=True, check=True)
-            return [json.loads(line)["status"]["flows"] for line in done.stdout.splitlines()], done.stderr
-        seen, told = had(nobody, f"{own}\nunshare --net bash -ec '{own}'\n{flows}")
-        equal(seen, [6, FLOWS_MAX - 6, 6], "flows of one, of another one, of both", told.splitlines)
-        check("the table is full" in told, "nothing is told", told.splitlines)
-        equal(had(["unshare", "--net"], own)[0], [6], "flows of the machine's own")
-        eventually(lambda: had(nobody, own)[0] == [6], "what is gone counts no more", 30)
+        seen, told = had(nobody, f"{own}\nunshare --net bash -ec '{own}'\n{flows('direct udp-replied')}")
+        equal((seen[0], seen[2]), (FLOWS, FLOWS), "flows of the first", told.splitlines)
+        check(20 < seen[1] <= FLOWS_MAX - FLOWS and "the table is full" in told, f"{seen[1]} flows of the second", told.splitlines)
+        equal(had([], own)[0], [FLOWS], "flows of the machine's own")
+        equal(had([], snat)[0], [FLOWS], "flows by SNAT of the machine's own")
+        eventually(lambda: had(nobody, own)[0] == [FLOWS], "what is gone counts no more", 30)
+        eventually(lambda: 20 < had(nobody, snat)[0][0] < FLOWS, "SNAT's ports count", 30)
 
 
 def tests(_subset):
