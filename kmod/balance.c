@@ -146,18 +146,45 @@ static const struct bpflb_slot *choose(struct bpflb_net *bn, struct bpflb_servic
 	return bpflb_give_way(v, pool, bpflb_choose(v, pool, &pkt->tuple), pkt);
 }
 
+/* May the packet be sent without a flow, where there is no room for one? If whatever comes of its
+ * connection gets the same backend at whichever node, and needs nothing when it leaves: tunnels and
+ * MAC addresses are a flow's.
+ */
+static bool needs_no_flow(const struct bpflb_version *v, struct bpflb_course course,
+			  enum bpflb_drop_reason reason)
+{
+	return (reason == BPFLB_DROP_TABLE_FULL || reason == BPFLB_DROP_NO_MEMORY) &&
+	       v->scheduler == BPFLB_SCHEDULER_MAGLEV && !v->affinity &&
+	       course.kind == BPFLB_FLOW_DSR_OUT && course.dispatch == BPFLB_DISPATCH_OPT;
+}
+
+/* By what a flow would be, with a note: nobody remembers who had one. */
+static unsigned int send_without_flow(struct bpflb_net *bn, struct bpflb_backend *be,
+				      struct sk_buff *skb, struct bpflb_packet *pkt)
+{
+	struct bpflb_flow6 flow = {};
+	const struct bpflb_match m = { &flow.flow, BPFLB_ROLE_ORIG };
+
+	bpflb_flow_set(&flow.flow, bn, be, pkt, BPFLB_FLOW_DSR_OUT);
+	flow.flow.dispatch = BPFLB_DISPATCH_OPT;
+	flow.flow.flags = BPFLB_FLOW_NOTE_ALWAYS;
+	return bpflb_translate_dst(skb, pkt, &m);
+}
+
 /* @policy: where the packet asks */
 static unsigned int begin_flow(struct bpflb_net *bn, const struct bpflb_version *v,
 			       const struct bpflb_slot *slot, struct sk_buff *skb,
 			       struct bpflb_packet *pkt, u8 policy)
 {
+	struct bpflb_course course = bpflb_course_of(bn, v, slot, pkt, policy);
 	struct bpflb_match m = {};
-	enum bpflb_drop_reason reason = make_flow(bn, slot->be, pkt,
-						  bpflb_course_of(bn, v, slot, pkt, policy), &m);
+	enum bpflb_drop_reason reason = make_flow(bn, slot->be, pkt, course, &m);
 
-	if (reason != BPFLB_NO_DROP)
-		return bpflb_drop(bn, slot->be->key.svc, skb, reason);
-	return bpflb_translate_dst(skb, pkt, &m);
+	if (reason == BPFLB_NO_DROP)
+		return bpflb_translate_dst(skb, pkt, &m);
+	if (needs_no_flow(v, course, reason))
+		return send_without_flow(bn, slot->be, skb, pkt);
+	return bpflb_drop(bn, slot->be->key.svc, skb, reason);
 }
 
 /* Of a one-packet service. Limits are for new flows: where the client has one with the backend

@@ -405,7 +405,7 @@ static unsigned int to_likely_backend(struct bpflb_net *bn, struct sk_buff *skb,
 }
 
 /**
- * bpflb_icmp_come_in() - a packet that is neither TCP nor UDP comes in
+ * bpflb_icmp_come_in() - a packet that is none of TCP, UDP and SCTP comes in
  * @bn: namespace
  * @skb: the packet, in PREROUTING or LOCAL_OUT
  * @family: NFPROTO_IPV4 or NFPROTO_IPV6
@@ -505,7 +505,7 @@ static unsigned int to_server(struct bpflb_net *bn, struct sk_buff *skb, struct 
 }
 
 /**
- * bpflb_icmp_leave() - a packet that is neither TCP nor UDP leaves
+ * bpflb_icmp_leave() - a packet that is none of TCP, UDP and SCTP leaves
  * @bn: namespace
  * @skb: the packet, in POSTROUTING or LOCAL_IN
  * @family: NFPROTO_IPV4 or NFPROTO_IPV6

@@ -6,7 +6,8 @@ from dispatch import tcp, udp
 from family import ALERT, V4, at, changed, error_read, icmp_is_right, note4, payload, unpadded, with_options
 from net import ns
 from net.ktap import check, equal
-from wire import MAC, NODE, from_router, to_node, to_router
+from scapy.layers.inet import UDP
+from wire import MAC, NODE, from_pod, from_router, to_node, to_pod, to_router
 
 # 203.0.113.10 port 80, as other implementations have it: in IPv4 the least byte first (on x86), in
 # IPv6 a header of 24 bytes, here before UDP
@@ -145,6 +146,34 @@ def keeps_its_frame(wire):
             subprocess.run(["nft", "delete", "table", "inet", "frame"], check=True, timeout=60)
 
 
+def without_flow(wire):
+    """Where the table is full of answered flows, Maglev goes on with no flow: each packet finds the same backend, and has the note.
+    Others can't."""
+    wire.set("dsr", "flows-max 1")
+    wire.lbadm("flow", "flush")
+    query = at.ip(src=at.client, dst=at.vip, id=0x4321, ttl=62) / UDP(sport=22090, dport=54) / b"query"
+    wire.expect("lan", from_router(query), to_pod(changed(query, dst=at.pod, dport=5353)))
+    answer = at.ip(src=at.pod, dst=at.client) / UDP(sport=5353, dport=22090) / b"answer"
+    wire.expect("pod", from_pod(answer), to_router(changed(answer, src=at.vip, sport=54)))
+    wire.dropped("lan", from_router(tcp(22091, "S")), "table-full")
+    for name in "web", "dns":
+        wire.lbadm("service", "set", name, "scheduler", "maglev")
+    try:
+        for packet in (tcp(22091, "S"), tcp(22091, "A", ack=9001), tcp(22091, "PA", data=b"odd", ack=9001), tcp(22092, "FA", ack=1)):
+            wire.expect("lan", from_router(packet), noted(packet))
+        for data in b"one", b"two!":
+            packet = udp(22093, data)
+            wire.expect("lan", from_router(packet), noted(packet, 5353, port=53))
+        equal([wire.flow(at.client, port) for port in (22091, 22092, 22093)], [None] * 3, "flows")
+        # what is needed when it leaves is a flow's
+        wire.lbadm("service", "set", "web", "dispatch", "geneve")
+        wire.dropped("lan", from_router(tcp(22094, "S")), "table-full")
+    finally:
+        for name in "web", "dns":
+            wire.lbadm("service", "set", name, "scheduler", "random")
+        wire.lbadm("service", "set", "web", "dispatch", "default")
+
+
 TESTS = [
     ("the note's bytes", reference),
     ("dsr: SYN, SYN again, and what follows", lambda wire: syn(wire, "dsr")),
@@ -156,6 +185,7 @@ TESTS = [
     ("dsr: DF and too big with the note", too_big),
     ("dsr: large packets without note", unnoted_large),
     ("dsr: a noted packet keeps its frame's header", keeps_its_frame),
+    ("dsr: no room for a flow", without_flow),
 ]
 TESTS4 = [
     ("dsr: the note comes before other options", other_options),
