@@ -10,6 +10,7 @@
  * It is the first option. Port and address are little-endian: Cilium swaps what
  * is in network order already, and its nodes are little-endian machines.
  */
+#include <linux/if_ether.h>
 #include <linux/ip.h>
 #include <linux/skbuff.h>
 #include <net/ip.h>
@@ -90,11 +91,20 @@ bool bpflb_note_opt4_fits(const struct sk_buff *skb)
 void bpflb_move_mac_header(struct sk_buff *skb, int by)
 {
 	unsigned char *mac;
+	ptrdiff_t len;
 
 	if (!skb_mac_header_was_set(skb) || skb_mac_header(skb) > skb->data - by)
 		return;
 	mac = skb_mac_header(skb);
-	memmove(mac + by, mac, skb->data - by - mac);
+	len = skb->data - by - mac;
+	/* Most: without a call */
+	if (likely(len == ETH_HLEN)) {
+		const struct ethhdr eth = *(struct ethhdr *)mac;
+
+		*(struct ethhdr *)(mac + by) = eth;
+	} else {
+		memmove(mac + by, mac, len);
+	}
 	skb_set_mac_header(skb, mac + by - skb->data);
 }
 
@@ -117,7 +127,7 @@ static __be16 tot_len(const struct sk_buff *skb)
 bool bpflb_note_opt4_put(struct sk_buff *skb, const struct bpflb_endpoint *note)
 {
 	unsigned int mac_len = bpflb_mac_len(skb);
-	struct iphdr *iph;
+	struct iphdr *iph, fixed;
 	__le32 addr;
 	__le16 port;
 	u8 *opt;
@@ -128,7 +138,8 @@ bool bpflb_note_opt4_put(struct sk_buff *skb, const struct bpflb_endpoint *note)
 		return false;
 	skb_push(skb, BPFLB_NOTE_OPT4_LEN);
 	bpflb_move_mac_header(skb, -BPFLB_NOTE_OPT4_LEN);
-	memmove(skb->data, skb->data + BPFLB_NOTE_OPT4_LEN, sizeof(*iph));
+	fixed = *(struct iphdr *)(skb->data + BPFLB_NOTE_OPT4_LEN);
+	*(struct iphdr *)skb->data = fixed;
 	skb_reset_network_header(skb);
 
 	opt = skb->data + sizeof(*iph);

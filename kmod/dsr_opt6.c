@@ -161,6 +161,7 @@ static __always_inline bool put_at(struct sk_buff *skb, const struct bpflb_endpo
 				   u32 at, u32 link)
 {
 	unsigned int mac_len = bpflb_mac_len(skb);
+	struct ipv6hdr fixed;
 	struct note6 *hdr;
 
 	if (!bpflb_gso_straighten(skb, NFPROTO_IPV6) || skb_ensure_writable(skb, at) ||
@@ -169,7 +170,12 @@ static __always_inline bool put_at(struct sk_buff *skb, const struct bpflb_endpo
 	skb_push(skb, sizeof(*hdr));
 	/* First, for it is where the other one goes. */
 	bpflb_move_mac_header(skb, -(int)sizeof(*hdr));
-	memmove(skb->data, skb->data + sizeof(*hdr), at);
+	if (at == sizeof(fixed)) {
+		fixed = *(struct ipv6hdr *)(skb->data + sizeof(*hdr));
+		*(struct ipv6hdr *)skb->data = fixed;
+	} else {
+		memmove(skb->data, skb->data + sizeof(*hdr), at);
+	}
 	header_moved(skb, -(int)sizeof(*hdr));
 	hdr = (struct note6 *)(skb->data + at);
 	*hdr = (struct note6){
