@@ -17,7 +17,6 @@
 
 #include "dsr.h"
 #include "gso.h"
-#include "packet.h"
 
 #define NOTE_TYPE	0x9a
 #define NOTE_WORDS	(BPFLB_NOTE_OPT4_LEN / 4)

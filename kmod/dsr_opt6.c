@@ -18,7 +18,6 @@
 
 #include "dsr.h"
 #include "gso.h"
-#include "packet.h"
 
 #define NOTE_TYPE	0x1b
 #define NOTE_LEN	20

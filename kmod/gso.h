@@ -34,4 +34,13 @@ static inline bool bpflb_gso_has_tunnels(const struct sk_buff *skb)
 	       !(skb_shinfo(skb)->gso_type & (SKB_GSO_UDP_TUNNEL | SKB_GSO_UDP_TUNNEL_CSUM));
 }
 
+/* Bytes of the frame's header right in front of the packet. What this node has just put in a tunnel
+ * has that of the frame inside, behind its beginning: none.
+ */
+static inline unsigned int bpflb_mac_len(const struct sk_buff *skb)
+{
+	return skb_mac_header_was_set(skb) && skb_mac_header(skb) <= skb->data ?
+		skb->data - skb_mac_header(skb) : 0;
+}
+
 #endif

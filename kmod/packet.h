@@ -41,15 +41,6 @@ struct bpflb_packet {
 #define BPFLB_SCTP_INIT_ACK		BPFLB_TCP_ACK
 #define BPFLB_SCTP_SHUTDOWN_COMPLETE	0x20
 
-/* Bytes of the frame's header right in front of the packet. What this node has just put in a tunnel
- * has that of the frame inside, behind its beginning: none.
- */
-static inline unsigned int bpflb_mac_len(const struct sk_buff *skb)
-{
-	return skb_mac_header_was_set(skb) && skb_mac_header(skb) <= skb->data ?
-		skb->data - skb_mac_header(skb) : 0;
-}
-
 /**
  * bpflb_packet_is_syn() - is it the first packet of a TCP or SCTP connection?
  * @pkt: the packet
