@@ -215,42 +215,69 @@ static unsigned long count_restored(const struct upgrade *upgrade)
 	return sum;
 }
 
-static void tell_json(const struct upgrade *upgrade, bool pretty, const char *version,
-		      unsigned long restored, unsigned long ms)
+/* @from: NULL for none; @ms: NULL if this program has dropped no packets, or began after it. */
+static void tell_json(const struct upgrade *upgrade, const struct options *options,
+		      const char *from, unsigned long restored, const unsigned long *ms)
 {
+	char version[VERSION_ROOM] = "";
 	struct json json;
 
-	json_init(&json, stdout, pretty);
+	module_version(version);
+	json_init(&json, stdout, options->pretty);
 	json_open(&json, NULL, '{');
-	json_schema(&json, version);
+	json_schema(&json, version[0] ? version : NULL);
 	json_open(&json, "upgrade", '{');
-	json_string(&json, "from", upgrade->module.version);
-	json_string(&json, "to", version);
+	if (from)
+		json_string(&json, "from", from);
+	else
+		json_null(&json, "from");
+	if (version[0])
+		json_string(&json, "to", version);
+	else
+		json_null(&json, "to");
 	json_u64(&json, "namespaces", upgrade->spaces.count);
 	json_u64(&json, "restored", restored);
-	json_u64(&json, "milliseconds", ms);
+	if (ms)
+		json_u64(&json, "milliseconds", *ms);
+	else
+		json_null(&json, "milliseconds");
 	json_close(&json);
 	json_close(&json);
+}
+
+/* It is as it was. */
+static void tell_nothing(const struct upgrade *upgrade, const struct options *options,
+			 const char *sentence)
+{
+	char version[VERSION_ROOM] = "";
+
+	module_version(version);
+	if (options->json)
+		tell_json(upgrade, options, version[0] ? version : NULL, 0, NULL);
+	else
+		puts(sentence);
 }
 
 static void tell(const struct upgrade *upgrade, const struct options *options)
 {
 	unsigned long restored = count_restored(upgrade), ms;
-	char version[VERSION_ROOM];
+	bool dropped = upgrade->begun.tv_sec;
+	char version[VERSION_ROOM] = "";
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	ms = (now.tv_sec - upgrade->begun.tv_sec) * 1000 +
 	     (now.tv_nsec - upgrade->begun.tv_nsec) / 1000000;
-	module_version(version);
 	if (options->json) {
-		tell_json(upgrade, options->pretty, version, restored, ms);
+		tell_json(upgrade, options, upgrade->module.version, restored,
+			  dropped ? &ms : NULL);
 		return;
 	}
+	module_version(version);
 	printf("bpflb %s, after %s: %zu network namespace%s, %lu flows and clients restored",
 	       version, upgrade->module.version, upgrade->spaces.count,
 	       upgrade->spaces.count == 1 ? "" : "s", restored);
-	if (upgrade->begun.tv_sec)
+	if (dropped)
 		printf("; packets of services were dropped for %lu ms", ms);
 	putchar('\n');
 }
@@ -299,6 +326,7 @@ static int examine(struct upgrade *upgrade, bool *same)
 
 static int upgrade_now(struct upgrade *upgrade, const struct options *options)
 {
+	char sentence[VERSION_ROOM + 64];
 	bool same = false;
 	int code;
 
@@ -306,7 +334,9 @@ static int upgrade_now(struct upgrade *upgrade, const struct options *options)
 	if (code)
 		return code;
 	if (same) {
-		printf("bpflb %s is what is loaded already\n", upgrade->module.version);
+		snprintf(sentence, sizeof(sentence), "bpflb %s is what is loaded already",
+			 upgrade->module.version);
+		tell_nothing(upgrade, options, sentence);
 		return LBADM_OK;
 	}
 	code = prepare(upgrade);
@@ -348,7 +378,7 @@ static int resume(struct upgrade *upgrade, const struct options *options)
 		return code;
 	find_gates(upgrade);
 	if (stat(UPGRADE_STATE, &stat_buffer)) {
-		puts("no module was unloaded");
+		tell_nothing(upgrade, options, "no module was unloaded");
 		return give_up(upgrade, LBADM_OK);
 	}
 	code = module_read(&upgrade->module, UPGRADE_STATE);

@@ -97,8 +97,8 @@ def parameters(rig):
     equal(r.cluster.json("n2", "status")["status"]["mode"], "dsr", "mode where none is set")
 
 
-def remembered(rig):
-    """A client of a service with affinity has its backend again; and a connection its removed one."""
+def remembered(rig, to):
+    """By variant @to: a client of a service with affinity has its backend again; and a connection its removed one."""
     r = rig().begin("snat")
     first = clients.tcp_once(r.cluster.net, "c0", r.stick.front(r.plan)).name
     with clients.Tcp(r.cluster.net, "c0", r.web.front(r.plan)) as a, \
@@ -106,7 +106,7 @@ def remembered(rig):
         name, other = a.ask().name, b.ask().name
         r.cluster.lbadm("n1", f"backend del web {endpoint(r.plan.address(name), 8080)}")
         saved = r.cluster.lbadm("n1", "save")
-        works(r, "newer")
+        works(r, to)
         equal(r.cluster.lbadm("n1", "save"), saved, "configuration")
         equal((a.ask().name, b.ask().name), (name, other), "servers")
         for _ in range(6):
@@ -119,6 +119,28 @@ def remembered(rig):
         equal((a.ask().name, b.ask().name), (name, other), "servers")
 
 
+def accounted(rig, to):
+    """Flows that count what they carry go on doing so, from 0."""
+    r = rig().begin("snat", "opt", "flow-accounting on")
+    with clients.Tcp(r.cluster.net, "c0", r.web.front(r.plan)) as c:
+        name = c.ask().name
+        for _ in range(5):
+            c.ask()
+        before = packets(r, c)
+        works(r, to)
+        equal(r.version(), VERSIONS[to], "version")
+        equal(packets(r, c), 0, "packets of the flow that was restored")
+        equal(c.ask().name, name, "server")
+        check(0 < packets(r, c) < before, f"packets: {packets(r, c)}, and {before} before")
+        check("set flow-accounting on" in r.cluster.lbadm("n1", "save"), "the setting")
+
+
+def packets(rig, client):
+    """How many of @client's its flow on the balancer has counted."""
+    flow, = (f for f in rig.cluster.json("n1", "flow list")["flows"] if f["client"]["port"] == client.local[1])
+    return flow["packets_in"]
+
+
 def again(rig):
     """What is loaded already stays."""
     r = rig().begin("snat")
@@ -126,6 +148,29 @@ def again(rig):
     works(r, "newer")
     carried(r, None, said="bpflb 0.1.0, after 0.2.0")
     equal(r.version(), VERSIONS["own"], "version")
+
+
+def without(told):
+    """How many namespaces were looked at is no matter here."""
+    return {key: value for key, value in told.items() if key != "namespaces"}
+
+
+def as_json(rig):
+    """What a program reads: an exchange, one that there was no need for, and one that failed."""
+    r = rig().begin("snat")
+    own, newer = VERSIONS["own"], VERSIONS["newer"]
+    nothing = {"from": own, "to": own, "namespaces": 3, "restored": 0, "milliseconds": None}
+    equal(r.told(), nothing, "of what is loaded already")
+    equal(without(r.told("--resume")), without(nothing), "resume")
+    with clients.Tcp(r.cluster.net, "c0", r.web.front(r.plan)) as c:
+        name = c.ask().name
+        got = r.told(file_of("newer"))
+        equal((got["from"], got["to"], got["namespaces"]), (own, newer, 3), "told")
+        check(got["restored"] >= 1 and got["milliseconds"] is not None, f"told {got}")
+        equal(c.ask().name, name, "server")
+    r.told("--fast", name="error", status=1)
+    module.unload()
+    equal(without(r.told("--resume")), without({**nothing, "from": None, "to": None}), "without a module")
 
 
 def many(rig):
@@ -147,7 +192,9 @@ def tests(_subset):
         rig = functools.lru_cache(functools.partial(Rig, plan))
         out = [(f"{mode} by {dispatch}: all go on", functools.partial(goes_on, rig, mode, dispatch))
                for mode, dispatch in WAYS]
-        out.append(("affinity, removed backends and services", functools.partial(remembered, rig)))
+        for to, way in ("newer", ""), ("older", " across a downgrade"):
+            out += [(f"affinity, removed backends and services{way}", functools.partial(remembered, rig, to)),
+                    (f"accounts of flows{way}", functools.partial(accounted, rig, to))]
         if plan.ipv6:
             return out
         out += [(f"{mode} by {dispatch}: all go on across a downgrade",
@@ -155,5 +202,6 @@ def tests(_subset):
         return [*out, ("a flow that an older module does not understand", functools.partial(less_is_known, rig)),
                 ("the module's parameters", functools.partial(parameters, rig)),
                 ("what modprobe would load", functools.partial(again, rig)),
+                ("what is told as JSON", functools.partial(as_json, rig)),
                 ("ten thousand flows", functools.partial(many, rig))]
     return twins(of_family)

@@ -9,6 +9,7 @@ from net import clients, module
 from net.cluster import LBADM, Cluster, Service
 from net.ktap import check, equal
 from net.packet import ICMP, ICMPV6, RST, TCP
+from shapes import fits
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PLACES = ["p11", "p21", "p31"]
@@ -42,15 +43,21 @@ class Rig:
         self.cluster.apply([self.web, self.echo, self.stick], f"mode {mode}", f"dispatch {dispatch}", *settings)
         return self
 
-    def upgrade(self, *words, env=None, capture=None):
+    def upgrade(self, *words, env=None, capture=None, options=()):
         """(exit status, what it said)"""
-        p = subprocess.Popen([LBADM, "upgrade", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        p = subprocess.Popen([LBADM, *options, "upgrade", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                              text=True, env=env)
         while capture and p.poll() is None:
             capture.read()
             time.sleep(0.02)
         out, _ = p.communicate(timeout=120)
         return p.returncode, out
+
+    def told(self, *words, name="upgrade", status=0, **kw):
+        """What it said as JSON, which is as the schema's @name says."""
+        got, out = self.upgrade(*words, options=["-j"], **kw)
+        equal(got, status, "exit status", out.splitlines)
+        return fits(name, out)[name]
 
     def version(self):
         with open("/sys/module/bpflb/version") as f:
