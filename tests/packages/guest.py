@@ -20,7 +20,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, HERE)
 
 import lan                              # noqa: E402
-from net import ns                      # noqa: E402
+from net import clients                 # noqa: E402
 from net.ktap import Failure, KernelLog, check, equal, eventually  # noqa: E402
 
 CONFIG = "/etc/bpflb/bpflb.conf"
@@ -34,18 +34,22 @@ NEWER = "0.2.0"
 def sh(line, code=0, inside=None):
     """What @line said, in the namespace @inside."""
     argv = [*(["ip", "netns", "exec", inside] if inside else []), "bash", "-c", SUDO + line]
+    began = time.monotonic()
     p = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, cwd=CHECKOUT,
                        stdin=subprocess.DEVNULL)
+    took = time.monotonic() - began
+    if took > 10:
+        print(f"# {took:.0f} s: {line}", flush=True)
     equal(p.returncode, code, f"exit status of {line}", p.stdout.splitlines()[-40:])
     return p.stdout
 
 
-def readme(heading, has):
-    """The commands of the README's block below @heading that has the word @has."""
-    with open(f"{HERE}/README.md", encoding="utf-8") as f:
-        section = re.search(rf"^## {re.escape(heading)}$(.*?)^## ", f.read(), re.M | re.S).group(1)
-    block = next(b for b in re.findall(r"^```(?:sh)?\n(.*?)^```$", section, re.M | re.S) if has in b)
-    return [line.split(" #")[0] for line in block.splitlines()]
+def shown(document, word):
+    """The commands of the one block of @document that has @word."""
+    with open(f"{HERE}/{document}", encoding="utf-8") as f:
+        blocks = [b for b in re.findall(r"^```sh\n(.*?)^```$", f.read(), re.M | re.S) if word in b]
+    equal(len(blocks), 1, f"blocks of {document} that have '{word}'")
+    return [line.split(" #")[0] for line in blocks[0].splitlines()]
 
 
 def version_loaded():
@@ -73,14 +77,13 @@ def balances():
 def readme_installs():
     fresh = sh("dpkg -l | awk '{ print $2 }'")
     check("bpflb" not in fresh and "lbadm" not in fresh, "bpflb was there before")
-    began = time.monotonic()
-    for line in readme("Install it", "make deb"):
+    for line in shown("README.md", "make deb"):
         if line == "make deb":      # was done where it takes no minutes
             check(glob.glob(f"{CHECKOUT}/build/deb/lbadm_*.deb"), "make deb left no packages")
             continue
         sh(line.replace("apt install", "apt-get -y install"))
     nothing_happens_unasked()
-    print(f"# {time.monotonic() - began:.0f} s, mostly of DKMS")
+    print(*(f"# {line}" for line in sh("ccache -s").splitlines()), sep="\n")
 
 
 def nothing_happens_unasked():
@@ -95,15 +98,16 @@ def nothing_happens_unasked():
 
 
 def readme_first_service():
-    for line in readme("A first service, in six commands", "node add"):
+    for line in shown("README.md", "node add"):
         sh(line)
         sh(line, inside="n2")
     equal(version_loaded(), OWN, "version")
     equal(lan.ask()[0], "p1", "who answers at the service's address")
     for node in lan.NODES:
         equal(lan.ask((node, 30080))[0], "p1", f"who answers at {node}'s port")
-    text = sh("curl -sS --max-time 60 http://203.0.113.10/", inside="c0")
-    equal(text, "p1 192.168.0.2\n", "curl")
+    text = sh("curl -sS --max-time 60 http://203.0.113.10/hello", inside="c0")
+    answer = clients.Answer.parse(text)
+    equal((answer.name, answer.client, answer.token), ("p1", "192.168.0.2", "/hello"), "curl")
 
 
 def second_backend():
@@ -120,7 +124,9 @@ def autopkgtest():
 
 
 def readme_for_the_next_boot():
-    for line in readme("A first service, in six commands", "systemctl enable"):
+    lines = shown("README.md", "systemctl enable")
+    equal(shown("install.md", "systemctl enable"), lines, "what docs/install.md says of it")
+    for line in lines:
         sh(line)
     equal(sh("lbadm save"), open(CONFIG, encoding="utf-8").read(), "what was saved")
 
@@ -211,7 +217,7 @@ def keeps_running_while_upgraded():
 
 def upgrade_keeps_connections():
     with lan.Talk() as talk:
-        out = sh("lbadm upgrade")
+        out = "".join(map(sh, shown("install.md", "lbadm upgrade")))
         equal(version_loaded(), NEWER, "version")
         answers = talk.answers
         eventually(lambda: talk.answers > answers + 5, "more answers", lan.TIMEOUT)

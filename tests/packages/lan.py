@@ -6,7 +6,7 @@ import socket
 import subprocess
 import threading
 
-from net import ns
+from net import clients, ns
 from net.ktap import Failure, check
 
 SERVICE = "203.0.113.10", 80
@@ -59,49 +59,31 @@ class Pods:
             threading.Thread(target=self._serve, args=(*listener.accept(), name), daemon=True).start()
 
     def _serve(self, s, peer, name):
-        data = b""
+        """As tests/net's servers answer: clients.Answer."""
+        data, last = b"", False
         with s, contextlib.suppress(OSError):
-            while piece := s.recv(4096):
+            while not last and (piece := s.recv(4096)):
                 data += piece
                 while b"\r\n\r\n" in data:
-                    data = data.split(b"\r\n\r\n", 1)[1]
-                    body = f"{name} {peer[0]}\n"
-                    s.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+                    head, data = data.split(b"\r\n\r\n", 1)
+                    body = " ".join(map(str, (*peer, *s.getsockname(), name, head.split()[1].decode()))) + "\n"
+                    last = b"Connection: close" in head
+                    s.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+                              f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
 
 
-class Connection:
-    """From the client, kept alive."""
+class Places:
+    """Of tests/net's topology what its clients need."""
 
-    def __init__(self, to=SERVICE):
-        self.sock = ns.make_socket("c0", socket.AF_INET, socket.SOCK_STREAM)
-        self.sock.settimeout(TIMEOUT)
-        self.sock.connect(to)
-        self.port = self.sock.getsockname()[1]
-
-    def ask(self):
-        """(pod, whom it sees)"""
-        self.sock.sendall(b"GET / HTTP/1.1\r\nHost: web\r\n\r\n")
-        data = b""
-        while not data.endswith(b"\n") or data.endswith(b"\r\n"):
-            piece = self.sock.recv(4096)
-            if not piece:
-                raise Failure(f"the connection of port {self.port} was closed")
-            data += piece
-        return tuple(data.split(b"\r\n\r\n")[1].decode().split())
-
-    def close(self):
-        self.sock.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.close()
+    @staticmethod
+    def socket(place, *args):
+        return ns.make_socket(place, *args)
 
 
 def ask(to=SERVICE):
-    with Connection(to) as c:
-        return c.ask()
+    """(pod, whom it sees)"""
+    answer = clients.tcp_once(Places, "c0", to, timeout=TIMEOUT)
+    return answer.name, answer.client
 
 
 class Talk:
@@ -111,14 +93,14 @@ class Talk:
         self._end = threading.Event()
         self._wrong = None
         self.answers = 0
-        self._connection = Connection()
-        self.first = self._connection.ask()
+        self._connection = clients.Tcp(Places, "c0", SERVICE, timeout=TIMEOUT)
+        self.first = self._connection.ask().name
         self._thread = threading.Thread(target=self._go, daemon=True)
 
     def _go(self):
         try:
             while not self._end.wait(0.1):
-                if self._connection.ask() != self.first:
+                if self._connection.ask().name != self.first:
                     raise Failure("another pod answered")
                 if self.answers % 10 == 0:
                     ask()

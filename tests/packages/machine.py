@@ -106,23 +106,47 @@ enter 'true'
 """
 
 
+# DKMS runs whole in the guest, but there a compiler takes half an hour for what it is asked; so it is asked
+# here before, and a guest's compiler is ccache.
+COMPILER = r"""
+mkdir -p "$root/var/cache/ccache"
+printf '%s\n' 'cache_dir = /var/cache/ccache' 'compiler_check = content' \
+	'sloppiness = include_file_ctime,include_file_mtime' >"$root/etc/ccache.conf"
+echo 'DPkg::Path "/usr/lib/ccache:/usr/sbin:/usr/bin:/sbin:/bin";' >"$root/etc/apt/apt.conf.d/ccache"
+if [ -d "$tests/ccache" ]; then cp -r "$tests/ccache/." "$root/var/cache/ccache"; fi
+"""
+
+# An upgrade of the module, then of the kernel: it comes with its headers, in one transaction.
+COMPILED = r"""
+cp -r "$tests/own" "$tests/newer" "$tests/kernel" "$root/tmp"
+printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
+chmod 755 "$root/usr/sbin/policy-rc.d"
+for what in own/bpflb-dkms_ newer/bpflb-dkms_ kernel/linux-; do
+	enter "apt-get -y install /tmp/$what*.deb"
+done
+enter 'dkms status' >"$tests/dkms-status"
+cp -r "$root/var/cache/ccache" "$tests/ccache"
+"""
+
+
 class Machine:
+    """@dkms: what dkms status said after upgrades of module and kernel; empty for a subset"""
+
     def __init__(self, release, directory, subset):
         shutil.rmtree(directory, ignore_errors=True)
         os.makedirs(directory)
         self._dir = directory
         self.console = f"{directory}/console.log"
         self.disk, self.tests = f"{directory}/disk", f"{directory}/tests.disk"
-        self._cached = subprocess.run([f"{HERE}/root", release], stdout=subprocess.PIPE, text=True,
-                                      check=True).stdout.strip()
+        built_here = subset and _here_is(release)
+        self._cached = subprocess.run([f"{HERE}/root", *(["--subset"] if built_here else []), release],
+                                      stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
         self._process = None
-        with open(f"{self._cached}/release", encoding="ascii") as f:
-            self._kernel = f.read().strip()
+        self.dkms = ""
         with tempfile.TemporaryDirectory(dir=directory) as tests:
-            self._bring(tests, subset, release)
-            script = DRIVER + (INSTALLED if subset else "")
-            self._assemble(tests, script, self.disk)
-            expect(f"rm -rf {tests}/*-tree && mke2fs -q -t ext4 -d {tests} {self.tests} 1G")
+            self._bring(tests, subset, built_here)
+            self._assemble(tests, DRIVER + (INSTALLED if subset else COMPILER), self.disk)
+            expect(f"rm -rf {tests}/*-tree {tests}/ccache && mke2fs -q -t ext4 -d {tests} {self.tests} 1G")
 
     def _assemble(self, tests, script, disk):
         with tempfile.TemporaryDirectory() as room:
@@ -130,15 +154,16 @@ class Machine:
                    env=os.environ | {"ASSEMBLE": ASSEMBLE, "SCRIPT": script, "CACHED": self._cached, "ROOM": room,
                                      "DISK": disk, "tests": tests})
 
-    def _bring(self, tests, subset, release):
+    def _bring(self, tests, subset, built_here):
         """What the tests need in the guest, in the directory @tests."""
         shutil.copytree(f"{TOP}/tests/net", f"{tests}/net", ignore=shutil.ignore_patterns("__pycache__"))
-        for name in f"{HERE}/guest.py", f"{HERE}/lan.py", f"{TOP}/debian/tests/balances", f"{TOP}/README.md":
-            shutil.copy(name, tests)
+        for name in ("tests/packages/guest.py", "tests/packages/lan.py", "debian/tests/balances", "README.md",
+                     "docs/install.md"):
+            shutil.copy(f"{TOP}/{name}", tests)
         for name, text in ("bpflb.conf", CONFIG), ("guest-tests.service", UNIT):
             with open(f"{tests}/{name}", "w", encoding="utf-8") as f:
                 f.write(text)
-        if subset and _here_is(release):
+        if built_here:
             shutil.copytree(f"{TOP}/build/packages/deb", f"{tests}/own")
         else:
             copy(TOP, f"{tests}/own-tree")
@@ -146,11 +171,14 @@ class Machine:
                 copy(TOP, f"{tests}/newer-tree")
                 newer(f"{tests}/newer-tree")
             self._assemble(tests, BUILD, "")
-        os.makedirs(f"{tests}/build")
-        shutil.move(f"{tests}/own", f"{tests}/build/deb")
         if not subset:
             expect("dpkg-scanpackages -m . >Packages", cwd=f"{tests}/newer")
             shutil.copytree(f"{self._cached}/debs", f"{tests}/kernel")
+            self._assemble(tests, COMPILER + COMPILED, "")
+            with open(f"{tests}/dkms-status", encoding="utf-8") as f:
+                self.dkms = f.read()
+        os.makedirs(f"{tests}/build")
+        shutil.move(f"{tests}/own", f"{tests}/build/deb")
 
     def __enter__(self):
         return self
