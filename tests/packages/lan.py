@@ -68,8 +68,8 @@ class Pods:
                     head, data = data.split(b"\r\n\r\n", 1)
                     body = " ".join(map(str, (*peer, *s.getsockname(), name, head.split()[1].decode()))) + "\n"
                     last = b"Connection: close" in head
-                    s.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
-                              f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
+                    s.sendall(("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+                               f"Content-Length: {len(body)}\r\n\r\n{body}").encode())
 
 
 class Places:
