@@ -39,7 +39,7 @@ class Capture:
         self._sockets = []
         for place in places or topology.routers:
             s = topology.socket(place, socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_ALL))
-            s.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)    # SO_RCVBUFFORCE
+            s.setsockopt(socket.SOL_SOCKET, 33, 32 << 20)   # SO_RCVBUFFORCE
             s.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
             s.setsockopt(socket.SOL_SOCKET, _TIMESTAMPNS, 1)
             s.setblocking(False)
