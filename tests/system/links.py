@@ -147,6 +147,8 @@ class Vxlan(Network):
                     continue
                 self.net.run(node, ["bridge", "fdb", "append", self.mac(other), "dev", "vx0", "dst", remote])
                 self.ip(node, f"neigh replace {self.vtep(other)} lladdr {self.mac(other)} dev vx0 nud permanent",
+                        # 6.12 wants no other way to a router that is said to be on the link
+                        f"route replace {self.vtep(other)}/{plan.host_len} dev vx0",
                         f"route replace {plan.pod_net(other)} via {self.vtep(other)} dev vx0 onlink")
 
     def carried(self, seen, mode, request):
