@@ -44,7 +44,7 @@ deb: ## Debian packages, in build/deb
 
 check: ## unit tests, and the shorter part of the others in a 6.1 guest: under 10 minutes
 	tests/lab/need build lab tests
-	tests/run --kernel 6.1 --subset $(RUN)
+	tests/run --kernel 6.1 --subset -j 2 $(RUN)
 
 check-all: ## every test on every kernel (KERNELS="6.12" for just one)
 	tests/lab/need build lab tests failover metrics static

@@ -335,14 +335,15 @@ static bool room_visit(struct bpflb_flow *flow, void *arg)
 #define ROOM_BUCKETS_MAX 1024U
 
 /* How many buckets to look at for something to evict: so many that some eight of the namespace's
- * flows are met, unless these are few among many of others. It is done for a packet, and a namespace
- * sets its flows_max as it likes.
+ * flows are met, unless these are few among many of others. It is done for a packet, and a
+ * namespace sets its flows_max as it likes.
  */
 static u32 room_buckets(u32 flows_max)
 {
 	u32 buckets = bpflb_index_lines();
+	u64 wanted = div_u64(8ULL * buckets, flows_max);
 
-	return clamp_t(u64, div_u64(8ULL * buckets, flows_max), min(64U, buckets), min(ROOM_BUCKETS_MAX, buckets));
+	return clamp_t(u64, wanted, min(64U, buckets), min(ROOM_BUCKETS_MAX, buckets));
 }
 
 /**
