@@ -40,7 +40,7 @@
  * @src: of the outer one
  * @dst: of the outer one
  * @class: traffic class of the outer one
- * @framed: there is a frame's header before the inner one
+ * @framed: it is in UDP, and there is a frame's header before the inner one
  */
 struct letter {
 	struct bpflb_net *bn;
@@ -214,6 +214,9 @@ static bool unwrap(const struct letter *l)
 	bool ipv6 = l->inner == NFPROTO_IPV6;
 	int iif = skb->skb_iif;
 
+	/* What a device has found right first was UDP's, be it that there is none. */
+	if (l->framed)
+		__skb_decr_checksum_unnecessary(skb);
 	if (__iptunnel_pull_header(skb, l->offset, ipv6 ? htons(ETH_P_IPV6) : htons(ETH_P_IP),
 				   true, false))
 		return false;
@@ -313,11 +316,7 @@ static bool is_summed_right(const struct letter *l, u32 udp)
 		return false;
 	if (!uh->check)
 		return true;
-	if (nf_checksum(l->skb, NF_INET_PRE_ROUTING, udp, IPPROTO_UDP, l->family))
-		return false;
-	/* What a device has found right was that one. */
-	__skb_decr_checksum_unnecessary(l->skb);
-	return true;
+	return !nf_checksum(l->skb, NF_INET_PRE_ROUTING, udp, IPPROTO_UDP, l->family);
 }
 
 static enum bpflb_opened open_noted(const struct letter *l, const struct bpflb_endpoint *note,

@@ -4,11 +4,12 @@ import struct
 
 from dispatch import OPTIONS, back
 from family import V4, V6, at, changed, end, error, error_read, parsed, payload, pieces, unpadded, with_options
+from net import ns
 from net.ktap import check, equal
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.l2 import Ether
 from tunnel import inside, packed, wrapped
-from wire import MAC, from_node, from_pod, to_pod, to_router
+from wire import MAC, NODE, from_node, from_pod, to_pod, to_router
 
 VARY = 55555, 0x12345
 
@@ -111,6 +112,19 @@ def geneve_summed(wire):
             wire.quiet()
         else:
             wire.nothing_but_errors()
+
+
+def geneve_unsummed(wire):
+    """A receiver that counts no outer checksum as a right one (GRO) has not looked at what is inside."""
+    fresh(wire)
+    ns.features(NODE, "lan0", "gro on")
+    with wire.believed("pod") as believed:
+        packet = tcp(42008)
+        raw = bytearray(bytes(packet))
+        raw[-1] ^= 1
+        wire.expect("lan", frame(geneve(bytes(raw), 81)), to_pod(changed(bytes(raw))))
+        check(not believed(), "the backend takes a wrong checksum for right")
+    ns.features(NODE, "lan0", "gro off")
 
 
 def geneve_mixed(wire):
@@ -318,6 +332,7 @@ TESTS = [
     ("geneve in: datagrams", geneve_datagrams),
     ("geneve in: node port", geneve_node_port),
     ("geneve in: with an outer checksum", geneve_summed),
+    ("geneve in: without an outer checksum", geneve_unsummed),
     ("geneve in: other options", geneve_other_options),
     ("tunnel in: strangers", strangers),
     ("tunnel in: refused, and opened", stripped),
