@@ -14,6 +14,7 @@ _OPERSTATE, _OPER_UP = 16, 6
 _UNIVERSE, _ON_LINK = 0, 253
 _NO_DAD = 2
 _TABLE_MAIN, _BY_ADMIN, _UNICAST = 254, 4, 1
+_SIZES = 41, 58, 63, 64     # IFLA_GSO_MAX_SIZE, IFLA_GRO_MAX_SIZE, and both for IPv4
 
 
 def _attr(kind, data):
@@ -98,6 +99,10 @@ class Rtnl:
 
     def down(self, link):
         self._ask(_NEWLINK, _link(self._index(link), change=_IFF_UP), 0)
+
+    def packets(self, link, size):
+        """The largest packet that is put together for the device, or by it; IPv4's has a length of its own since 6.3."""
+        self._ask(_NEWLINK, _link(self._index(link)) + b"".join(_attr(kind, struct.pack("=I", size)) for kind in _SIZES), 0)
 
     def address(self, link, address, length):
         """One of IPv6 is not looked for on the link first: it can be used at once."""

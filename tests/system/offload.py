@@ -18,6 +18,7 @@ from net.cluster import Cluster, Service
 from net.ktap import check, equal, eventually
 from net.packet import SYN, TCP, UDP
 from net.plan import twins
+from net.rtnl import Rtnl
 from net.servers import Blocks
 from links import xdp_pass
 
@@ -267,6 +268,40 @@ def cell(state, profile, how, bypass):
         talk(s, how, proto, bypass, large)
 
 
+@contextlib.contextmanager
+def larger_packets(s):
+    """Each device of the way may have packets of 190 kB."""
+    def set_all(size):
+        for place, link in (("c0", "eth0"), *INWARDS, *BETWEEN):
+            with Rtnl(s.net.ns(place)) as rtnl:
+                rtnl.packets(link, size)
+
+    set_all(190_000)
+    try:
+        yield
+    finally:
+        set_all(65536)
+
+
+def big(state, how, bypass):
+    """TCP in packets of more than 64 KiB, whose IP headers have no length (BIG TCP)."""
+    s = state()
+    s.profile("everything")
+    with s.nothing_dropped(), s.bypass(bypass), larger_packets(s), \
+            ns.make_socket(s.net.ns("n1"), socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as tap, \
+            s.connect(how, "tcp") as sock:
+        tap.bind(("lan0", 0))
+        tap.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)
+        tap.setblocking(False)
+        sizes = set()
+        for n in (1, 700, 4 << 20, 4 << 20):
+            echoed(sock, os.urandom(n))
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    sizes.add(tap.recv_into(bytearray(1), 1, socket.MSG_TRUNC))
+        check(max(sizes) > 65536 + 14, f"the largest packet had {max(sizes)} bytes")
+
+
 def without_sum(state, how, bypass):
     """UDP without a checksum: it stays without in IPv4, and in IPv6 where it has come so."""
     s = state()
@@ -366,6 +401,9 @@ def tests(subset):
         for name, f in (("UDP without checksum", without_sum), ("tc copies and counts", beside_tc),
                         ("tc redirects", redirected), ("XDP, generic", beside_xdp)):
             out += [(f"offload: {name}: {how}, {'bypass' if on else 'the stack'}'s way", functools.partial(f, state, how, on))
+                    for how in HOWS for on in (True, False)]
+        if plan.ipv6 or tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 3):
+            out += [(f"offload: BIG TCP: {how}, {'bypass' if on else 'the stack'}'s way", functools.partial(big, state, how, on))
                     for how in HOWS for on in (True, False)]
         return out
     return twins(of_family)
