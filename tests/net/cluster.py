@@ -139,9 +139,9 @@ class Cluster:
         return flows
 
     def flow_of(self, node, client):
-        """The flow of the client's socket @client, or None."""
+        """The flow of the client's socket @client, or None. Of an earlier socket's with that port, it is the later."""
         flows = self.flows(node, f"client {endpoint(*client)}")
-        return flows[0] if flows else None
+        return min(flows, key=lambda flow: flow["idle"], default=None)
 
     def counters(self, node, service, place):
         """Of the service's backend at @place."""
