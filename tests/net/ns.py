@@ -155,6 +155,13 @@ def offloads(name, on, which=tuple(_OFFLOADS)):
                     fcntl.ioctl(s, _SIOCETHTOOL, request)
 
 
+def device(name, link, settings):
+    """Writes {"gro_flush_timeout": 0, …} below /sys/class/net/LINK of namespace @name, whose /sys is another."""
+    subprocess.run(["ip", "netns", "exec", name, "sh", "-ec",
+                    "\n".join(f"echo {v} >/sys/class/net/{link}/{k}" for k, v in settings.items())],
+                   check=True, timeout=60)
+
+
 def features(name, link, words):
     """`ethtool -K LINK WORDS` in @name; what the device has not, or not without another, is as it was."""
     with inside(name):
