@@ -143,7 +143,8 @@ def cost(wire):
         believed(wire, 28042)
         many = forgeries(wire, frame)
     print(f"# {FRAMES} forged notes: {few * 1e6 / FRAMES:.1f} us each, with {MANY} nodes {many * 1e6 / FRAMES:.1f}")
-    check(many < 2 * few + 0.02, f"{many:.3f} s with {MANY} nodes, {few:.3f} s with two")
+    # a walk would take a hundred times as long
+    check(many < 3 * few + 0.02, f"{many:.3f} s with {MANY} nodes, {few:.3f} s with two")
 
 
 def asked_at_once(wire):

@@ -115,8 +115,9 @@ class State:
         for place, link in INWARDS:
             self._set(place, link, [word for word in between if word.startswith("rx") or word == "gro"])
         self._set("c0", "eth0", [word for word in client if word != "gro"])
-        # The balancer waits for more, so that what is put together is not up to how fast packets come.
-        ns.device(self.net.ns("n1"), "lan0", {"gro_flush_timeout": 1_000_000 if "gro" in between else 0})
+        # The router, the first that puts packets together, waits for more: else it is up to how fast they come.
+        for place, link in INWARDS:
+            ns.device(self.net.ns(place), link, {"gro_flush_timeout": 1_000_000 if "gro" in between else 0})
         self._profile = name
 
     def has(self, place, link, feature):
