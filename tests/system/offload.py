@@ -279,15 +279,18 @@ def larger_packets(s):
             with Rtnl(s.net.ns(place)) as rtnl:
                 rtnl.packets(link, size)
 
-    # Kernels which give IPv6's a header with their length count it in each frame that a router is to make of them.
-    s.net.run("c0", ["ip", "link", "set", "eth0", "mtu", str(_MTU - 8)])
-    set_all(190_000)
-    ns.sysctl(s.net.ns("c0"), {"ipv4/tcp_tso_rtt_log": 31})
+    def client(mtu, rtt_log):
+        s.net.run("c0", ["ip", "link", "set", "eth0", "mtu", str(mtu)])
+        ns.sysctl(s.net.ns("c0"), {"ipv4/tcp_tso_rtt_log": rtt_log})
+
     try:
+        # Kernels which give IPv6's a header with their length count it in each frame that a router is to make of them.
+        client(_MTU - 8, 31)
+        set_all(190_000)
         yield
     finally:
         set_all(65536)
-        s.net.run("c0", ["ip", "link", "set", "eth0", "mtu", str(_MTU)])
+        client(_MTU, 9)
 
 
 def big(state, how, bypass):
