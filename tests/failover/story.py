@@ -80,11 +80,14 @@ class Story:
         after = self._seen()
         last = self._stream_goes_on()
         self.flows.look()
-        self._homes = {port: min(nodes) for port, nodes in after.items() if len(nodes) == 1}
+        broken = self.flows.broken()
+        # The port of a flow that broke may be another's next, by another way: IPv6 has flow labels.
+        self._homes = {port: min(nodes) for port, nodes in after.items()
+                       if len(nodes) == 1 and port not in broken}
         times = [when for when, _ in self.stream.since(first - 5)]
         return Event(what, len(homes), homes,
                      {p for p in homes if (seen.get(p, set()) | after.get(p, set())) - {homes[p]}},
-                     self.flows.broken(), self._homes,
+                     broken, self._homes,
                      self.stream.lost(first, last), max(b - a for a, b in zip(times, times[1:])),
                      [a for _, a in self.stream.since(first)], self._evidence())
 
