@@ -27,7 +27,8 @@ struct lock_set {
 	unsigned int n;
 };
 
-static void lock_set_add(struct lock_set *set, u32 hash)
+/* Inlined: a new flow's sets are of two, and known to be. */
+static __always_inline void lock_set_add(struct lock_set *set, u32 hash)
 {
 	spinlock_t *lock = bpflb_index_lock(hash);
 	unsigned int i, j;
@@ -70,17 +71,33 @@ static void lock_set_unlock(const struct lock_set *set)
  */
 void bpflb_flow_tuple(const struct bpflb_flow *flow, enum bpflb_key key, struct bpflb_tuple *t)
 {
-	static const u8 src[] = { BPFLB_ADDR_CLIENT, BPFLB_ADDR_CLIENT, BPFLB_ADDR_BACKEND };
-	static const u8 dst[] = { BPFLB_ADDR_SERVICE, BPFLB_ADDR_BACKEND, BPFLB_ADDR_SNAT };
-	const __be16 sport[] = { flow->cport, flow->mport, flow->bport };
-	const __be16 dport[] = { flow->vport, flow->bport, flow->sport };
+	unsigned int src = key == BPFLB_KEY_REPLY ? BPFLB_ADDR_BACKEND : BPFLB_ADDR_CLIENT;
+	unsigned int dst = key == BPFLB_KEY_ORIG ? BPFLB_ADDR_SERVICE :
+			   key == BPFLB_KEY_MID ? BPFLB_ADDR_BACKEND : BPFLB_ADDR_SNAT;
 
-	*t = (struct bpflb_tuple){
-		.src = { bpflb_flow_addr(flow, src[key]), sport[key] },
-		.dst = { bpflb_flow_addr(flow, dst[key]), dport[key] },
-		.family = bpflb_flow_family(flow),
-		.proto = bpflb_flow_proto(flow),
-	};
+	memset(t, 0, sizeof(*t));
+	t->family = bpflb_flow_family(flow);
+	t->proto = bpflb_flow_proto(flow);
+	if (t->family == NFPROTO_IPV6) {
+		t->src.addr.in6 = *bpflb_flow_addr6(flow, src);
+		t->dst.addr.in6 = *bpflb_flow_addr6(flow, dst);
+	} else {
+		t->src.addr.ip = flow->addr[src];
+		t->dst.addr.ip = flow->addr[dst];
+	}
+	switch (key) {
+	case BPFLB_KEY_ORIG:
+		t->src.port = flow->cport;
+		t->dst.port = flow->vport;
+		break;
+	case BPFLB_KEY_MID:
+		t->src.port = flow->mport;
+		t->dst.port = flow->bport;
+		break;
+	default:
+		t->src.port = flow->bport;
+		t->dst.port = flow->sport;
+	}
 }
 
 /**
@@ -119,11 +136,48 @@ static u32 tuple_hash(const struct bpflb_tuple *t, u32 ns)
 	return bpflb_key4_hash(&k4, &bpflb_flow_secret);
 }
 
-static u32 flow_hash(const struct bpflb_flow *flow, enum bpflb_key key)
+/* Each new flow is hashed up to three times: of IPv4 without a tuple in between. */
+static u32 hash4(const struct bpflb_flow *flow, __be32 saddr, __be32 daddr, __be16 sport,
+		 __be16 dport)
+{
+	const struct bpflb_key4 k = {
+		.saddr = saddr,
+		.daddr = daddr,
+		.sport = sport,
+		.dport = dport,
+		.ns_proto = flow->ns_proto,
+	};
+
+	return bpflb_key4_hash(&k, &bpflb_flow_secret);
+}
+
+static u32 orig_hash(const struct bpflb_flow *flow)
 {
 	struct bpflb_tuple t;
 
-	bpflb_flow_tuple(flow, key, &t);
+	bpflb_flow_tuple(flow, BPFLB_KEY_ORIG, &t);
+	return tuple_hash(&t, flow->bn->id);
+}
+
+static u32 mid_hash(const struct bpflb_flow *flow)
+{
+	struct bpflb_tuple t;
+
+	if (!bpflb_flow_is_ipv6(flow))
+		return hash4(flow, flow->addr[BPFLB_ADDR_CLIENT], flow->addr[BPFLB_ADDR_BACKEND],
+			     flow->mport, flow->bport);
+	bpflb_flow_tuple(flow, BPFLB_KEY_MID, &t);
+	return tuple_hash(&t, flow->bn->id);
+}
+
+static u32 reply_hash(const struct bpflb_flow *flow, const union nf_inet_addr *addr, __be16 port)
+{
+	struct bpflb_tuple t;
+
+	if (!bpflb_flow_is_ipv6(flow))
+		return hash4(flow, flow->addr[BPFLB_ADDR_BACKEND], addr->ip, flow->bport, port);
+	bpflb_flow_tuple(flow, BPFLB_KEY_REPLY, &t);
+	t.dst = (struct bpflb_endpoint){ *addr, port };
 	return tuple_hash(&t, flow->bn->id);
 }
 
@@ -202,7 +256,7 @@ struct bpflb_match bpflb_flow_find_with(const struct bpflb_net *bn, struct bpflb
 bool bpflb_flow_is_one_packet(const struct bpflb_flow *flow)
 {
 	return bpflb_flow_proto(flow) == IPPROTO_UDP &&
-	       flow->hash[BPFLB_KEY_ORIG] != flow_hash(flow, BPFLB_KEY_ORIG);
+	       flow->hash[BPFLB_KEY_ORIG] != orig_hash(flow);
 }
 
 /**
@@ -233,7 +287,7 @@ int bpflb_flow_link(struct bpflb_flow *flow, bool mid, enum bpflb_key *clash)
 
 	lock_set_add(&locks, flow->hash[BPFLB_KEY_ORIG]);
 	if (mid) {
-		flow->hash[BPFLB_KEY_MID] = flow_hash(flow, BPFLB_KEY_MID);
+		flow->hash[BPFLB_KEY_MID] = mid_hash(flow);
 		lock_set_add(&locks, flow->hash[BPFLB_KEY_MID]);
 	}
 
@@ -267,13 +321,7 @@ int bpflb_flow_link(struct bpflb_flow *flow, bool mid, enum bpflb_key *clash)
  */
 int bpflb_flow_link_reply(struct bpflb_flow *flow, const union nf_inet_addr *addr, __be16 port)
 {
-	const struct bpflb_tuple t = {
-		.src = { bpflb_flow_addr(flow, BPFLB_ADDR_BACKEND), flow->bport },
-		.dst = { *addr, port },
-		.family = bpflb_flow_family(flow),
-		.proto = bpflb_flow_proto(flow),
-	};
-	u32 hash = tuple_hash(&t, flow->bn->id);
+	u32 hash = reply_hash(flow, addr, port);
 	struct lock_set locks = {};
 	unsigned long *at;
 	int err = 0;

@@ -312,6 +312,23 @@ static bool may_tell(struct bpflb_net *bn)
 	       rcu_dereference(bn->settings)->flow_events;
 }
 
+/* Kept out of the way of the many who make a flow while nobody listens. */
+static noinline void tell(const struct bpflb_flow *flow, u8 cmd, enum bpflb_flow_end end)
+{
+	const struct ended ended = { flow, end };
+	struct bpflb_net *bn = flow->bn;
+	bool told;
+
+	if (!may_tell(bn))
+		told = false;
+	else if (cmd == BPFLB_CMD_FLOW_DEL)
+		told = bpflb_nl_event(bn, BPFLB_NL_FLOW, cmd, ended_fill, &ended, GFP_ATOMIC);
+	else
+		told = bpflb_nl_event(bn, BPFLB_NL_FLOW, cmd, flow_fill, flow, GFP_ATOMIC);
+	if (!told)
+		this_cpu_inc(bn->counters->flow_events_lost);
+}
+
 /**
  * bpflb_nl_flow_event() - tell those who listen of a flow
  * @flow: the flow
@@ -322,20 +339,8 @@ static bool may_tell(struct bpflb_net *bn)
  */
 void bpflb_nl_flow_event(const struct bpflb_flow *flow, u8 cmd, enum bpflb_flow_end end)
 {
-	const struct ended ended = { flow, end };
-	struct bpflb_net *bn = flow->bn;
-	bool told;
-
-	if (!bpflb_nl_listeners(bn, BPFLB_NL_FLOW))
-		return;
-	if (!may_tell(bn))
-		told = false;
-	else if (cmd == BPFLB_CMD_FLOW_DEL)
-		told = bpflb_nl_event(bn, BPFLB_NL_FLOW, cmd, ended_fill, &ended, GFP_ATOMIC);
-	else
-		told = bpflb_nl_event(bn, BPFLB_NL_FLOW, cmd, flow_fill, flow, GFP_ATOMIC);
-	if (!told)
-		this_cpu_inc(bn->counters->flow_events_lost);
+	if (bpflb_nl_listeners(flow->bn, BPFLB_NL_FLOW))
+		tell(flow, cmd, end);
 }
 
 /**

@@ -24,15 +24,29 @@ static inline bool bpflb_tcp_port_is_bound(struct net *net, u16 port)
 	return bound;
 }
 
+/* Those of one network namespace, or of all. */
+static inline struct udp_table *bpflb_udp_table(struct net *net)
+{
+#if defined(BPFLB_HAVE_UDP_TABLE_ARG) && !defined(BPFLB_HAVE_NET_UDP_TABLE_ARG)
+	return &udp_table;
+#else
+	return net->ipv4.udp_table;
+#endif
+}
+
+/* Of most ports this says without a lookup that there is no socket, of either family. */
+static inline bool bpflb_udp_port_may_be_bound(struct net *net, u16 port)
+{
+	return !hlist_empty(&udp_hashslot(bpflb_udp_table(net), net, port)->head);
+}
+
 /* Return: is there a socket? RCU protects it, but it may be gone right after. */
 static inline bool bpflb_udp_lookup(struct net *net, __be32 saddr, __be16 sport, __be32 daddr,
 				    __be16 dport, int dif, int sdif)
 {
-#if defined(BPFLB_HAVE_NET_UDP_TABLE_ARG)
-	return __udp4_lib_lookup(net, saddr, sport, daddr, dport, dif, sdif, net->ipv4.udp_table,
+#if defined(BPFLB_HAVE_NET_UDP_TABLE_ARG) || defined(BPFLB_HAVE_UDP_TABLE_ARG)
+	return __udp4_lib_lookup(net, saddr, sport, daddr, dport, dif, sdif, bpflb_udp_table(net),
 				 NULL);
-#elif defined(BPFLB_HAVE_UDP_TABLE_ARG)
-	return __udp4_lib_lookup(net, saddr, sport, daddr, dport, dif, sdif, &udp_table, NULL);
 #else
 	return __udp4_lib_lookup(net, saddr, sport, daddr, dport, dif, sdif, NULL);
 #endif
@@ -41,11 +55,9 @@ static inline bool bpflb_udp_lookup(struct net *net, __be32 saddr, __be16 sport,
 static inline bool bpflb_udp6_lookup(struct net *net, const struct in6_addr *saddr, __be16 sport,
 				     const struct in6_addr *daddr, __be16 dport, int dif, int sdif)
 {
-#if defined(BPFLB_HAVE_NET_UDP_TABLE_ARG)
-	return __udp6_lib_lookup(net, saddr, sport, daddr, dport, dif, sdif, net->ipv4.udp_table,
+#if defined(BPFLB_HAVE_NET_UDP_TABLE_ARG) || defined(BPFLB_HAVE_UDP_TABLE_ARG)
+	return __udp6_lib_lookup(net, saddr, sport, daddr, dport, dif, sdif, bpflb_udp_table(net),
 				 NULL);
-#elif defined(BPFLB_HAVE_UDP_TABLE_ARG)
-	return __udp6_lib_lookup(net, saddr, sport, daddr, dport, dif, sdif, &udp_table, NULL);
 #else
 	return __udp6_lib_lookup(net, saddr, sport, daddr, dport, dif, sdif, NULL);
 #endif
