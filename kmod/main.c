@@ -11,6 +11,7 @@
 #include "netns.h"
 #include "nl.h"
 #include "settings.h"
+#include "snat_source.h"
 
 /* Flows, services and backends are freed by RCU callbacks of ours; and a flow's, if it was the
  * last of its backend, has another one made, for the service.
@@ -29,9 +30,12 @@ static int __init bpflb_init(void)
 	if (err)
 		return err;
 	bpflb_choose_init();
-	err = bpflb_flow_init();
+	err = bpflb_source_init();
 	if (err)
 		return err;
+	err = bpflb_flow_init();
+	if (err)
+		goto err_source;
 	err = bpflb_net_init();
 	if (err)
 		goto err_flow;
@@ -45,6 +49,8 @@ err_net:
 err_flow:
 	wait_for_callbacks();
 	bpflb_flow_exit();
+err_source:
+	bpflb_source_exit();
 	return err;
 }
 
@@ -54,6 +60,7 @@ static void __exit bpflb_exit(void)
 	bpflb_net_exit();
 	wait_for_callbacks();
 	bpflb_flow_exit();
+	bpflb_source_exit();
 }
 
 module_init(bpflb_init);

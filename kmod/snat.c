@@ -10,15 +10,12 @@
  * 4096s of ports that flows use.
  */
 #include <linux/bitmap.h>
-#include <linux/inetdevice.h>
 #include <linux/jhash.h>
 #include <linux/refcount.h>
 #include <linux/slab.h>
-#include <net/addrconf.h>
 #include <net/inet_hashtables.h>
 #include <net/ip.h>
 #include <net/l3mdev.h>
-#include <net/route.h>
 
 #include "compat/sock_lookup.h"
 #include "foreign.h"
@@ -26,6 +23,7 @@
 #include "nl.h"
 #include "port_range.h"
 #include "snat.h"
+#include "snat_source.h"
 #include "stats.h"
 
 #define CHUNK_BITS	4096
@@ -200,7 +198,7 @@ static bool host_has_socket(struct net *net, const struct snat_pool *pool, u16 p
 
 	if (key->proto == IPPROTO_TCP)
 		return bpflb_tcp_port_is_bound(net, port);
-	if (key->proto == IPPROTO_SCTP)
+	if (key->proto == IPPROTO_SCTP || !bpflb_udp_port_may_be_bound(net, port))
 		return false;
 	if (key->family == NFPROTO_IPV6)
 		return bpflb_udp6_lookup(net, &key->backend.addr.in6, key->backend.port,
@@ -333,21 +331,6 @@ static void give_port_back(struct bpflb_net *bn, struct snat_pool *pool, u16 por
 	pool_put(bn, pool);
 }
 
-/* The address that the device would have as source towards the next hop. */
-static bool addr_of_device(struct bpflb_net *bn, const struct bpflb_flow *flow,
-			   const struct sk_buff *skb, const struct net_device *out,
-			   union nf_inet_addr *addr)
-{
-	memset(addr, 0, sizeof(*addr));
-	if (bpflb_flow_is_ipv6(flow))
-		return !ipv6_dev_get_saddr(bn->net, out, bpflb_flow_addr6(flow, BPFLB_ADDR_BACKEND),
-					   0, &addr->in6);
-	addr->ip = inet_select_addr(out, rt_nexthop(skb_rtable(skb),
-						    flow->addr[BPFLB_ADDR_BACKEND]),
-				    RT_SCOPE_UNIVERSE);
-	return addr->ip;
-}
-
 /* Give the flow a port of @addr. */
 static enum bpflb_drop_reason complete_with(struct bpflb_flow *flow,
 					    const union nf_inet_addr *addr,
@@ -402,18 +385,6 @@ static enum bpflb_drop_reason look_at(const struct bpflb_flow *flow,
 	return *port ? BPFLB_NO_DROP : BPFLB_DROP_NO_SNAT_PORT;
 }
 
-/* A client always begins with the same of the addresses that are set; where that has no
- * port left towards the backend, the next is tried. @i: how many were
- */
-static const union nf_inet_addr *nth_addr(const struct bpflb_flow *flow,
-					  const struct bpflb_snat_addrs *set, u32 i)
-{
-	const union nf_inet_addr client = bpflb_flow_addr(flow, BPFLB_ADDR_CLIENT);
-	u32 first = jhash2((const u32 *)client.all, ARRAY_SIZE(client.all), 0);
-
-	return &set->addr[(first % set->n + i) % set->n];
-}
-
 static enum bpflb_drop_reason complete_with_any(struct bpflb_flow *flow,
 						const struct bpflb_snat_addrs *set,
 						const struct net_device *out)
@@ -422,7 +393,7 @@ static enum bpflb_drop_reason complete_with_any(struct bpflb_flow *flow,
 	u32 i;
 
 	for (i = 0; i < set->n && reason == BPFLB_DROP_NO_SNAT_PORT; i++)
-		reason = complete_with(flow, nth_addr(flow, set, i), out);
+		reason = complete_with(flow, bpflb_source_nth(flow, set, i), out);
 	return reason;
 }
 
@@ -468,7 +439,7 @@ enum bpflb_drop_reason bpflb_snat_complete(struct bpflb_flow *flow, const struct
 
 	if (set->n)
 		reason = complete_with_any(flow, set, out);
-	else if (addr_of_device(flow->bn, flow, skb, out, &addr))
+	else if (bpflb_source_of_device(flow->bn, flow, skb, out, &addr))
 		reason = complete_with(flow, &addr, out);
 	if (reason == BPFLB_DROP_NO_SNAT_PORT)
 		tell_exhausted(flow);
@@ -497,10 +468,10 @@ enum bpflb_drop_reason bpflb_snat_tell(const struct bpflb_flow *flow, const stru
 	u32 i;
 
 	memset(source, 0, sizeof(*source));
-	if (!set->n && addr_of_device(flow->bn, flow, skb, out, &source->addr))
+	if (!set->n && bpflb_source_of_device(flow->bn, flow, skb, out, &source->addr))
 		reason = look_at(flow, &source->addr, out, &port);
 	for (i = 0; i < set->n && reason != BPFLB_NO_DROP; i++) {
-		source->addr = *nth_addr(flow, set, i);
+		source->addr = *bpflb_source_nth(flow, set, i);
 		reason = look_at(flow, &source->addr, out, &port);
 	}
 	source->port = htons(port);
@@ -517,19 +488,6 @@ enum bpflb_drop_reason bpflb_snat_tell(const struct bpflb_flow *flow, const stru
 const struct bpflb_port_set *bpflb_snat_ports(struct bpflb_net *bn, struct bpflb_port_set *room)
 {
 	return usable_ports(bn->net, rcu_dereference(bn->settings), room);
-}
-
-static bool may_be_source(struct bpflb_net *bn, u8 family, const union nf_inet_addr *addr)
-{
-	const struct bpflb_settings *s = rcu_dereference(bn->settings);
-	const struct bpflb_snat_addrs *set = &s->snat[family == NFPROTO_IPV6];
-	u32 i;
-
-	/* One that is set may be brought here without being this node's. */
-	for (i = 0; i < set->n; i++)
-		if (bpflb_addr_equal(&set->addr[i], addr))
-			return true;
-	return bpflb_addr_is_own(bn->net, family, addr);
 }
 
 /**
@@ -549,7 +507,7 @@ int bpflb_snat_restore(struct bpflb_flow *flow, const union nf_inet_addr *addr, 
 	unsigned long *chunk;
 	int err;
 
-	if (!may_be_source(bn, bpflb_flow_family(flow), addr))
+	if (!bpflb_source_may_be(bn, bpflb_flow_family(flow), addr))
 		return -EADDRNOTAVAIL;
 	pool_key_init(&key, flow, addr);
 	pool = pool_get(bn, &key);
@@ -583,7 +541,7 @@ bool bpflb_snat_has_lost_address(const struct bpflb_flow *flow)
 	if (flow->kind != BPFLB_FLOW_SNAT || !bpflb_snat_is_complete(flow))
 		return false;
 	addr = bpflb_flow_addr(flow, BPFLB_ADDR_SNAT);
-	return !may_be_source(flow->bn, bpflb_flow_family(flow), &addr);
+	return !bpflb_source_may_be(flow->bn, bpflb_flow_family(flow), &addr);
 }
 
 /**

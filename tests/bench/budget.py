@@ -2,7 +2,7 @@
 """What bpflb has to reach, and whether it does, by the records of one run."""
 from dataclasses import dataclass
 
-from peers import DSR_CASES, IPV6_CASES, SNAT_CASES
+from peers import DSR_CASES, IPV6_CASES, SNAT_CASES, rivals_case
 
 MET, MISSED, UNKNOWN = "met", "missed", "not measured"
 # To seconds
@@ -49,12 +49,12 @@ def _packets(records, unit, flows, cases):
 
 
 def _connections(records, unit, who):
-    """How many times as many as @who, for UDP and TCP."""
+    """How many times as many by SNAT as @who, for UDP and TCP of both families."""
     out = []
-    for proto in "udp", "tcp":
-        ours = select(records, bench="connections", unit=unit, who="bpflb", case=f"snat {proto}")
-        theirs = select(records, bench="connections", unit=unit, who=who, case=proto)
-        out += [(t["value"] / o["value"], f"snat {proto}") for o in ours for t in theirs]
+    for ours in select(records, bench="connections", unit=unit, who="bpflb"):
+        if "snat" in ours["case"].split():
+            theirs = select(records, bench="connections", unit=unit, who=who, case=rivals_case(ours["case"]))
+            out += [(t["value"] / ours["value"], ours["case"]) for t in theirs]
     return out
 
 

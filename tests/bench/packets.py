@@ -163,14 +163,11 @@ def connections(args):
     import peers
     from inject import SYN, Injector, flows as flows_to
     from rig import IN, OUT, Rig
-    subjects = [(peers.SNAT, "snat udp"), (peers.DSR_UDP, "dsr udp"), (peers.NFTABLES, "udp"),
-                (peers.IPVS_NAT, "udp"), (peers.SNAT_TCP, "snat tcp"), (peers.DSR, "dsr tcp"),
-                (peers.NFTABLES_TCP, "tcp"), (peers.IPVS_NAT_TCP, "tcp")]
 
     def one(peer, reference):
         samples = []
         reference.clear()
-        with Rig() as rig:
+        with Rig(ipv6=peer.ipv6) as rig:
             peer.up(rig)
             for i in range(args.rounds + 1):
                 reference.again()
@@ -178,9 +175,11 @@ def connections(args):
                     samples.append(send(rig, injector, IN, OUT, flags=SYN))
         return samples[1:]
 
-    for proto in "udp", "tcp":
-        with Reference(proto, args.new, args.new) as reference:
-            for peer, case in ((peer, case) for peer, case in subjects if peer.proto == proto):
+    for ipv6, proto in itertools.product((False, True), ("udp", "tcp")):
+        who = [(case, peer) for case, peer in [*peers.NEW, *([] if args.ours else peers.NEW_PEERS)]
+               if (peer.ipv6, peer.proto) == (ipv6, proto)]
+        with Reference(proto, args.new, args.new, ipv6) as reference:
+            for case, peer in who:
                 try:
                     tell("connections", args.unit, peer, case, one(peer, reference), reference)
                 except (Undelivered, RuntimeError) as e:

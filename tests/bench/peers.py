@@ -188,3 +188,14 @@ MANY_FLOWS_PEERS = [NFTABLES, FLOWTABLE, IPVS_NAT, IPVS_DR]
 SNAT_CASES = [case for peer in (SNAT, SNAT_TCP, LOCAL) for case in (peer.forward, peer.reply)]
 DSR_CASES = [DSR.forward, DSR_UDP.forward, DSR_IN.reply]
 IPV6_CASES = [f"ipv6: {case}" for case in SNAT_CASES + DSR_CASES]
+
+# Whoever gets the first packets of flows, by case
+NEW = [("snat udp", SNAT), ("dsr udp", DSR_UDP), ("snat tcp", SNAT_TCP), ("dsr tcp", DSR),
+       ("ipv6: snat udp", SNAT6), ("ipv6: dsr udp", DSR_UDP6), ("ipv6: snat tcp", SNAT_TCP6), ("ipv6: dsr tcp", DSR6)]
+NEW_PEERS = [("udp", NFTABLES), ("udp", IPVS_NAT), ("tcp", NFTABLES_TCP), ("tcp", IPVS_NAT_TCP),
+             ("ipv6: udp", NFTABLES6), ("ipv6: udp", IPVS_NAT6)]
+
+
+def rivals_case(case):
+    """What one of NEW is called of NEW_PEERS."""
+    return " ".join(word for word in case.split() if word not in ("snat", "dsr"))

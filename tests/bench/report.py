@@ -2,6 +2,7 @@
 """The records of a run as tables and as plots."""
 import svg
 from budget import budgets, select
+from peers import rivals_case
 
 # Whom each row of a table of packets is compared with, besides routing
 _COMPARED = ["nftables", "ipvs nat"]
@@ -46,7 +47,7 @@ def _connections(records):
         peer = {(r["who"], r["case"]): r["value"] for r in here}
         rows = []
         for r in here:
-            others = [peer.get((who, r["case"].split()[-1])) for who in _COMPARED]
+            others = [peer.get((who, rivals_case(r["case"]))) for who in _COMPARED]
             rows.append([r["who"], r["case"], f"{r['value']:.0f}", f"{1e6 / r['value']:.0f}" if unit == "ns" else "",
                          *(f"{other / r['value']:.2f}" if other else "" for other in others)])
         table(f"A new connection, {unit} ({_kernel(here)})",

@@ -34,10 +34,10 @@ def main():
     import peers
     case = sys.argv[1]
     subject = {p.forward: p for p in peers.OURS} | {p.reply: p for p in peers.OURS if p.reply} | \
-        {"routing": peers.ROUTING, "new snat udp": peers.SNAT, "new dsr tcp": peers.DSR}
+        {f"new {case}": p for case, p in peers.NEW} | {"routing": peers.ROUTING}
     peer = subject[case]
     prepare(case.startswith("new"))
-    with Rig() as rig:
+    with Rig(ipv6=peer.ipv6) as rig:
         peer.up(rig)
         if case.startswith("new"):
             warm = Injector(flows_to(20000, peer.to, peer.proto))

@@ -241,6 +241,30 @@ def address_lost(state, bypass):
     equal(tcp["p11"].ask().name, "p11", "who answers in a connection without SNAT")
 
 
+def address_preferred(state):
+    """Of two addresses a new flow has the one that is preferred at that moment (RFC 6724)."""
+    s = state().fresh("snat", "on")
+    plan = s.cluster.plan
+    node, other = plan.nodes["n1"], plan.more(plan.nodes["n1"], 103)
+
+    def lifetime(verb, address, preferred):
+        s.cluster.net.run("n1", ["ip", *f"addr {verb} {address}/{plan.lan_len} dev lan0 nodad valid_lft forever "
+                                        f"preferred_lft {preferred}".split()])
+
+    def seen():
+        return s.client(clients.Udp, 54).ask().client
+
+    lifetime("add", other, 0)
+    try:
+        for now, not_now in ((node, other), (other, node), (node, other)):
+            lifetime("change", now, "forever")
+            lifetime("change", not_now, 0)
+            equal([seen() for _ in range(3)], [now] * 3, "client that the backend sees")
+    finally:
+        lifetime("change", node, "forever")
+        s.cluster.net.run("n1", ["ip", *f"addr del {other}/{plan.lan_len} dev lan0".split()])
+
+
 def tests(subset):
     return twins(functools.partial(of_family, subset))
 
@@ -264,4 +288,6 @@ def of_family(subset, plan):
                  (f"bypass {bypass}: the node loses the address that SNAT uses",
                   functools.partial(address_lost, state, bypass))]
     some.append(("a backend's node is back on the link", functools.partial(node_back, state)))
+    if plan.ipv6:
+        some.append(("a new flow has the address that is preferred", functools.partial(address_preferred, state)))
     return some
