@@ -25,9 +25,9 @@
  * @genid: which addresses the namespace had
  * @when: jiffies: what else has a say (labels, the device's settings) is seen within a second
  *
- * Source address selection (RFC 6724) compares all addresses of the device, by rule after rule: it
- * takes half as long again as all else that a new flow needs. Each processor has its own; where bottom
- * halves may be preempted by others (PREEMPT_RT) there are none.
+ * Source address selection (RFC 6724) compares all addresses of the device, rule by rule: it
+ * takes half as long again as all else that a new flow needs. Each processor has its own; where
+ * bottom halves may be preempted by others (PREEMPT_RT) there are none.
  */
 struct known {
 	struct in6_addr to;
