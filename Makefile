@@ -86,7 +86,7 @@ bench: ## what packets cost, beside routing, IPVS and nftables, and if budgets a
 	tests/lab/need build lab bench
 	tests/bench/run
 
-bench-check: ## does an established flow cost more instructions than recorded? A minute
+bench-check: ## does a packet cost more instructions than recorded, of established flows and of new ones? Two minutes
 	tests/lab/need build lab bench
 	tests/bench/check
 
