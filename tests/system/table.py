@@ -17,6 +17,7 @@ from net.topology import mac_of
 SINK = 9
 BUCKETS = 16            # that it begins with
 SMALL = 256             # so small it gets: it knows the number of links to some tens a processor
+CROWDED = 1 << 22       # so many that looking at all of them takes a good part of a second
 BUCKET_LINKS = 7        # links to flows in a bucket's first line; each flow here has two
 PER_ADDRESS = 1000      # flows of one client address
 PLACES = "p11", "p12"   # on the balancer: there is no bound on ports, as SNAT has
@@ -292,10 +293,27 @@ def read_slowly(state):
     equal(lacking, {}, "lists that lack flows, and how many")
 
 
+def crowded():
+    """Who has all the flows that it may have looks for one that could go in a part of the buckets: some are another's,
+    and how many there are is not for a packet's time to depend on."""
+    c = Cluster(flow_buckets=CROWDED)
+    echo = Service("echo", "udp", 53, ["p21"], c.plan.vip(121))
+    c.apply([echo], "flows-max 1")
+    flood, packets = Flood(c, echo.front(c.plan)), 600
+    with clients.Udp(c.net, "c0", echo.front(c.plan)) as client:
+        client.ask()
+        flood.begin()
+        flood.send(range(packets))
+        eventually(lambda: c.drops("n1").get("table-full") == packets, "all are refused", 10,
+                   lambda: [str(c.drops("n1"))])
+        equal(client.ask().name, "p21", "server of the flow that there is")
+
+
 def tests(subset):
     state = functools.lru_cache(functools.partial(State, subset))
     return [(f"the table: {name}", functools.partial(f, state)) for name, f in (
         ("it grows", grows), ("it shrinks when flows are flushed", shrinks),
         ("it shrinks when flows expire", expires), ("flushes while it grows", flushed),
         ("lists while it grows", listed_while),
-        ("it grows between the parts of a list", read_slowly))]
+        ("it grows between the parts of a list", read_slowly))] + \
+        [("the table: it is large, and who asks may have few flows", crowded)]
