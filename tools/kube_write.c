@@ -225,11 +225,11 @@ static void write_backends(struct output *out, const struct kube_node *self,
 static void write_services(struct output *out, const struct kube_node *self)
 {
 	kube_for_each(struct kube_service, service, &out->cluster->services) {
-		if (service->health_port) {
-			fprintf(out->file, "# %s/%s: health checks at node port %u are not answered by bpflb",
-				service->namespace, service->name, service->health_port);
-			line_end(out, service->line);
-		}
+		if (service->health_port)
+			fprintf(stderr,
+				"%s:%u: note: %s/%s: health checks at node port %u are not answered by bpflb\n",
+				out->cluster->reader.name, service->line, service->namespace,
+				service->name, service->health_port);
 		kube_for_each(struct kube_port, port, &service->ports) {
 			write_service(out, service, port);
 			write_backends(out, self, service, port);

@@ -348,6 +348,18 @@ def annotations(s):
           in said.err, "unknown algorithm", said.details)
 
 
+def health_checks(s):
+    """Who waits for them learns that nobody answers, and where that is asked for."""
+    web = m.service("web", [("", "TCP", 80, 30080)], ["10.96.0.1"], "LoadBalancer", [{"ip": "192.0.2.1"}],
+                    externalTrafficPolicy="Local", healthCheckNodePort=32001)
+    text = m.text([NODE, web], "documents")
+    path, line = s.file(text), text.splitlines().index("---") + 2
+    said = s.say("apply", "--node", "n1", path)
+    equal((said.code, said.err),
+          (0, f"{path}:{line}: note: default/web: health checks at node port 32001 are not answered by bpflb\n"), "what is said")
+    equal([x["policy"] for x in s.json("service list")["services"]], ["local"], "policies")
+
+
 def longest_names(s):
     """What Kubernetes allows can be named."""
     namespace, name, port = "n" * 63, "s" * 63, "p" * 15
@@ -368,4 +380,5 @@ def tests(subset):
             ("kubernetes: a ModuleConfig", in_space(module_configs)),
             ("kubernetes: several files are one configuration", in_space(several_files)),
             ("kubernetes: annotations", in_space(annotations)),
+            ("kubernetes: health checks that nobody answers", in_space(health_checks)),
             ("kubernetes: the longest names", in_space(longest_names))]

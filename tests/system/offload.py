@@ -22,6 +22,8 @@ from net.rtnl import Rtnl
 from net.servers import Blocks
 from links import xdp_pass
 
+# How long a device waits for a packet to put to the one before it, ns: more where a sender needs more for the next.
+GRO_WAIT = 1_000_000 if os.environ.get("LAB_KERNEL") == "uml-up" else 20_000_000
 HOWS = "snat", "opt", "geneve", "ipip", "l2"
 PORT, SERVER, POD = 7000, "n3", "p21"
 _MTU = 1500
@@ -117,7 +119,7 @@ class State:
         self._set("c0", "eth0", [word for word in client if word != "gro"])
         # The router, the first that puts packets together, waits for more: else it is up to how fast they come.
         for place, link in INWARDS:
-            ns.device(self.net.ns(place), link, {"gro_flush_timeout": 1_000_000 if "gro" in between else 0})
+            ns.device(self.net.ns(place), link, {"gro_flush_timeout": GRO_WAIT if "gro" in between else 0})
         self._profile = name
 
     def has(self, place, link, feature):
