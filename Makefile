@@ -47,7 +47,7 @@ check: ## unit tests, and the shorter part of the others in a 6.1 guest: under 1
 	tests/run --kernel 6.1 --subset -j 2 $(RUN)
 
 check-all: ## every test on every kernel (KERNELS="6.12" for just one)
-	tests/lab/need build lab tests failover metrics static
+	tests/lab/need build lab tests failover metrics static fuzz
 	tests/run $(addprefix --kernel ,$(KERNELS))
 
 check-failover: ## balancers die under traffic, beside real BIRD and keepalived; of check-all (KERNELS="6.12" for just one)

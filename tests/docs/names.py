@@ -2,8 +2,10 @@
 """What the documents name is there: files, make's targets, and netlink's words, of which none is left out."""
 import pathlib
 import re
+import subprocess
 
 import text
+from net.cluster import LBADM
 from net.ktap import check
 
 _FILE = re.compile(r"(?:README\.md|CHANGELOG\.md|Kbuild|(?:\.ci|debian|dist|docs|include|kmod|tests|tools)/[\w./@-]*)$")
@@ -97,10 +99,21 @@ def sysctls():
     check(names and not missing, "sysctls that there are not", missing)
 
 
+def parameters():
+    """modprobe.d's example sets what the module has, and bpflb.conf's is a configuration."""
+    lines = (text.TOP / "dist/modprobe.d/bpflb.conf").read_text().splitlines()
+    set_ = [m[1] for line in lines if (m := re.match(r"#?options bpflb (\w+)=\w+$", line))]
+    there = {m for path in (text.TOP / "kmod").glob("*.c") for m in re.findall(r"^module_param\((\w+),", path.read_text(), re.M)}
+    check(set(set_) == there, f"the example has {set_}, the module {sorted(there)}")
+    said = subprocess.run([LBADM, "check", text.TOP / "dist/bpflb/bpflb.conf"], capture_output=True, text=True, check=False)
+    check(said.returncode == 0, "lbadm check of dist/bpflb/bpflb.conf", said.stderr.splitlines())
+
+
 def tests(_subset):
     paths = [*text.documents(), text.TOP / "tests/README.md"]
     return [(f"names: {path.relative_to(text.TOP)}", of(path)) for path in paths] + [
         ("names: netlink's commands and attributes", netlink),
         ("names: where a scheduler and a dispatch are", where_things_are),
         ("names: platforms that it is built for", platforms),
-        ("names: sysctls of the example", sysctls)]
+        ("names: sysctls of the example", sysctls),
+        ("names: the module's parameters, and the example of a configuration", parameters)]
