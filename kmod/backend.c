@@ -24,14 +24,13 @@ const struct rhashtable_params bpflb_backend_params = {
 void bpflb_backend_put(struct bpflb_backend *be)
 {
 	struct bpflb_service *svc = be->key.svc;
-	u64 sum[BPFLB_COUNTS] = {};
-	int i;
 
 	if (!refcount_dec_and_test(&be->ref))
 		return;
-	bpflb_counters_sum(be->counters, sum);
-	for (i = 0; i < BPFLB_COUNTS; i++)
-		atomic64_add(sum[i], &svc->gone[i]);
+	spin_lock_bh(&svc->gone_lock);
+	bpflb_counters_sum(be->counters, svc->gone);
+	list_del(&be->list);
+	spin_unlock_bh(&svc->gone_lock);
 	bpflb_node_put(rcu_dereference_protected(be->on, true));
 	bpflb_counters_free(be->counters, svc->foreign);
 	kfree_rcu(be, rcu);
@@ -219,7 +218,8 @@ static void backend_count(struct bpflb_backend *be, const struct bpflb_backend_c
  */
 void bpflb_backend_settle(struct bpflb_backend *be, bool keep_next)
 {
-	struct bpflb_net *bn = be->key.svc->bn;
+	struct bpflb_service *svc = be->key.svc;
+	struct bpflb_net *bn = svc->bn;
 
 	list_del_init(&be->dirty);
 	if (keep_next) {
@@ -236,6 +236,8 @@ void bpflb_backend_settle(struct bpflb_backend *be, bool keep_next)
 	if (be->live)
 		return;
 	rhashtable_remove_fast(&bn->backends, &be->hash, bpflb_backend_params);
-	list_del(&be->list);
+	spin_lock_bh(&svc->gone_lock);
+	list_move(&be->list, &svc->leaving);
+	spin_unlock_bh(&svc->gone_lock);
 	bpflb_backend_put(be);
 }

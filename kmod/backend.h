@@ -49,7 +49,7 @@ struct bpflb_backend_key {
 /**
  * struct bpflb_backend - a server of one service
  * @hash: in bpflb_net.backends
- * @list: in bpflb_service.backends
+ * @list: in bpflb_service.backends; once it is removed, in its leaving
  * @dirty: in bpflb_txn.backends, if it changes in the open transaction
  * @rcu: to free it
  * @ref: the configuration, and each flow

@@ -145,6 +145,8 @@ struct bpflb_service *bpflb_service_make(struct bpflb_net *bn, const char *name,
 	svc->key = key;
 	INIT_LIST_HEAD(&svc->dirty);
 	INIT_LIST_HEAD(&svc->backends);
+	INIT_LIST_HEAD(&svc->leaving);
+	spin_lock_init(&svc->gone_lock);
 	err = service_enter(bn, svc);
 	if (err) {
 		kfree(svc);
@@ -236,10 +238,13 @@ void bpflb_service_settle(struct bpflb_service *svc, bool keep_next)
  * @svc: the service
  * @sum: by enum bpflb_count
  *
+ * It never gets less: a backend that was removed counts on, with flows or without.
+ *
  * Context: process, bpflb_net.lock.
  */
 void bpflb_service_sum(const struct bpflb_service *svc, u64 sum[BPFLB_COUNTS])
 {
+	spinlock_t *lock = (spinlock_t *)&svc->gone_lock;	/* nothing that is told changes */
 	const struct bpflb_backend *be;
 	int i;
 
@@ -247,6 +252,10 @@ void bpflb_service_sum(const struct bpflb_service *svc, u64 sum[BPFLB_COUNTS])
 	bpflb_counters_sum(svc->counters, sum);
 	list_for_each_entry(be, &svc->backends, list)
 		bpflb_counters_sum(be->counters, sum);
+	spin_lock_bh(lock);
+	list_for_each_entry(be, &svc->leaving, list)
+		bpflb_counters_sum(be->counters, sum);
 	for (i = 0; i < BPFLB_COUNTS; i++)
-		sum[i] += atomic64_read(&svc->gone[i]);
+		sum[i] += svc->gone[i];
+	spin_unlock_bh(lock);
 }

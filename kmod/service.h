@@ -67,9 +67,11 @@ struct bpflb_service_conf {
  * @version: what packets see
  * @next_version: after the commit that is under way
  * @counters: drops
- * @gone: counters of backends that were removed
+ * @leaving: backends that were removed and still have flows, by struct bpflb_backend.list
+ * @gone: counters of those that have none any more
+ * @gone_lock: for both
  *
- * All but @flows, @counters, @gone, @ref and, for readers, @version: bpflb_net.lock.
+ * All but @flows, @counters, @leaving, @gone, @ref and, for readers, @version: bpflb_net.lock.
  */
 struct bpflb_service {
 	struct rhash_head hash;
@@ -98,7 +100,9 @@ struct bpflb_service {
 	struct bpflb_version __rcu *version;
 	struct bpflb_version *next_version;
 	struct bpflb_counters __percpu *counters;
-	atomic64_t gone[BPFLB_COUNTS];
+	struct list_head leaving;
+	u64 gone[BPFLB_COUNTS];
+	spinlock_t gone_lock;	/* leaving and gone: a backend counts in one of them */
 };
 
 extern const struct rhashtable_params bpflb_service_params;

@@ -225,6 +225,28 @@ def without_privilege(s):
                                      service="kube-system/dns:metrics_9.x"), 3, "flows")
 
 
+def when_counters_reset(s):
+    """An apply leaves them alone; a service keeps what its removed backends counted; a new one begins at 0."""
+    name = "kube-system/dns:metrics_9.x"
+
+    def created(kind, **labels):
+        return Metrics(s.do("metrics")).value(f"bpflb_{kind}_flows_created_total", **labels)
+
+    def of_backend():
+        return created("backend", service=name, backend="10.1.0.2:5353")
+
+    configured(s)
+    s.do("apply", s.file(CONFIG + "service add more udp 192.0.2.11:54\n"))
+    equal((created("service", service=name), of_backend()), (3, 3), "flows created, after an apply")
+    s.do(f"backend del {name} 10.1.0.2:5353")
+    equal(created("service", service=name), 3, "flows created, after the backend was removed")
+    s.do(f"backend add {name} 10.1.0.2:5353")
+    equal((created("service", service=name), of_backend()), (3, 0), "flows created, with the backend anew")
+    s.do(f"service del {name}")
+    s.do("apply", s.file(CONFIG))
+    equal((created("service", service=name), of_backend()), (0, 0), "flows created, with the service anew")
+
+
 def tests(_subset):
     return [(name, in_space(function)) for name, function in (
         ("promtool accepts the metrics", promtool_accepts_it),
@@ -233,6 +255,7 @@ def tests(_subset):
         ("docs/metrics.md has all metrics, and no others", the_document_has_all),
         ("ten thousand services", many_services),
         ("all of one generation", of_one_generation),
+        ("when counters reset", when_counters_reset),
         ("into a file, as a whole", into_a_file),
         ("a file that cannot be written", a_file_that_cannot_be_written),
         ("wrong words", wrong_words),
